@@ -7,7 +7,7 @@ import hmac
 import json
 import time
 from base64 import b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +34,6 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
 }
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass
@@ -150,9 +149,9 @@ class Service:
         checked = await asyncio.gather(
             *(asyncio.to_thread(self.model.check, one) for one in uploads), return_exceptions=True
         )
-        good = [(one, size) for one, size in zip(uploads, checked, strict=True) if isinstance(size, int)]
+        good = [(one, size) for one, size in zip(uploads, checked, strict=True) if isinstance(size, tuple)]
         waiting = iter(self.batcher.put([one for one, _ in good], [size for _, size in good]))
-        futures = [next(waiting) if isinstance(size, int) else None for size in checked]
+        futures = [next(waiting) if isinstance(size, tuple) else None for size in checked]
         found: list[Predicted | Refusal] = []
         try:
             for future, reason in zip(futures, checked, strict=True):
@@ -229,12 +228,12 @@ def _query(request: Request) -> _Query:
             conf = -1.0
         if not 0 <= conf <= 1:
             raise Refusal(400, f"conf is {given['conf']!r:.100}; expected a number from 0 to 1")
-    classes = [name for text in given.getlist("classes") for name in ([text] if text else [])]
+    classes = [name for name in given.getlist("classes") if name]
     yes = ("1", "true", "yes")
     return _Query(conf, classes or None, given.get("drawn") in yes, given.get("files") in yes)
 
 
-async def _outcome(future: asyncio.Future[Predicted] | None, reason: int | BaseException) -> Predicted | Refusal:
+async def _outcome(future: asyncio.Future[Predicted] | None, reason: object) -> Predicted | Refusal:
     try:
         if future is not None:
             return await future

@@ -7,6 +7,7 @@ Decoded images of two batches are held at most, one that is predicted and one th
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ BATCHES = 2  # in work: one predicted, one decoded
 @dataclass(eq=False)
 class _Job:
     upload: Upload
-    pixels: int
+    size: tuple[int, int]  # height and width, by the image's header
     done: asyncio.Future[Predicted]
 
 
@@ -37,7 +38,7 @@ class Batcher:
     """Collects images up to `max_batch` of them, or for `max_wait` seconds from the first on.
 
     async with Batcher(model, metrics) as batcher:
-        (prediction,) = batcher.put([upload], [pixels])
+        (prediction,) = batcher.put([upload], [(height, width)])
         await prediction
 
     Args:
@@ -80,12 +81,12 @@ class Batcher:
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._network.shutdown(wait=True, cancel_futures=True)
 
-    def put(self, uploads: Sequence[Upload], pixels: Sequence[int]) -> list[asyncio.Future[Predicted]]:
+    def put(self, uploads: Sequence[Upload], sizes: Sequence[tuple[int, int]]) -> list[asyncio.Future[Predicted]]:
         """What will be predicted of each. Raises Refusal where the queue has no room for all."""
         if self.length + len(uploads) > self.max_queue:
             raise busy(f"{self.length} images wait already, of {self.max_queue} at most")
         loop = asyncio.get_running_loop()
-        jobs = [_Job(upload, count, loop.create_future()) for upload, count in zip(uploads, pixels, strict=True)]
+        jobs = [_Job(upload, size, loop.create_future()) for upload, size in zip(uploads, sizes, strict=True)]
         self.length += len(jobs)
         self._jobs.extend(jobs)
         self._arrival.set()
@@ -113,10 +114,10 @@ class Batcher:
                     await self._arrival.wait()
             except TimeoutError:
                 break
-        batch, pixels = [self._jobs.popleft()], 0
-        pixels = batch[0].pixels
+        batch = [self._jobs.popleft()]
+        pixels = math.prod(batch[0].size)
         while self._jobs and len(batch) < self.max_batch:
-            pixels += self._jobs[0].pixels
+            pixels += math.prod(self._jobs[0].size)
             if pixels > MAX_HELD_PIXELS:
                 break
             batch.append(self._jobs.popleft())
@@ -144,21 +145,18 @@ class Batcher:
                 if isinstance(image, Refusal):
                     _settle(job, image)
                 elif not job.done.done():
-                    good.append((job, *image))
+                    good.append((job, image))
             if not good:
                 return
             self.metrics.batches.add(len(good))
-            found = await loop.run_in_executor(self._network, predict_each, self.model, [image for _, image, _ in good])
-        for (job, _, size), prediction in zip(good, found, strict=True):
-            _settle(job, prediction if isinstance(prediction, Refusal) else Predicted(prediction, *size))
+            found = await loop.run_in_executor(self._network, predict_each, self.model, [image for _, image in good])
+        for (job, _), prediction in zip(good, found, strict=True):
+            _settle(job, prediction if isinstance(prediction, Refusal) else Predicted(prediction, *job.size))
 
 
-def _decoded(model: ServedModel, upload: Upload) -> tuple[np.ndarray, tuple[int, int]] | Refusal:
-    """The image, and its height and width, which are larger where it was decoded at a part of its size."""
-    from zorki.data.images import image_size
-
+def _decoded(model: ServedModel, upload: Upload) -> np.ndarray | Refusal:
     try:
-        return model.decode(upload), image_size(upload.data)
+        return model.decode(upload)
     except Refusal as error:
         return error
     except Exception as error:  # of one image, whatever it is

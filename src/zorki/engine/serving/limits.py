@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from zorki.errors import RecipeError
 
@@ -35,10 +35,8 @@ class ServerLimits:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        counts = ("max_bytes", "max_pixels", "max_images", "max_queue")
-        values = dict(zip(counts, (self.max_bytes, self.max_pixels, self.max_images, self.max_queue), strict=True))
-        for name, value in values.items():
-            if value < 1:
+        for name, value in asdict(self).items():
+            if name != "timeout" and value < 1:
                 raise RecipeError(f"{name} is {value}; expected at least 1")
         if not self.timeout > 0:
             raise RecipeError(f"timeout is {self.timeout}; expected more than 0 seconds")

@@ -98,8 +98,8 @@ class ServedModel:
             "zorki": own_version(),
         }
 
-    def check(self, upload: Upload) -> int:
-        """The pixels of an image, by its header. Raises Refusal where it is none, or has too many."""
+    def check(self, upload: Upload) -> tuple[int, int]:
+        """Height and width of an image, by its header. Raises Refusal where it is none, or has too many pixels."""
         if not upload.data:
             raise Refusal(422, f"{upload.name}: the file is empty (0 bytes)")
         try:
@@ -108,7 +108,7 @@ class ServedModel:
             raise Refusal(422, f"{upload.name}: {error}") from error
         if height * width > self.max_pixels:
             raise Refusal(413, f"{upload.name}: {_too_many(height, width, self.max_pixels)}")
-        return height * width
+        return height, width
 
     def decode(self, upload: Upload) -> np.ndarray:
         """The image (3, H, W), as `zorki predict` decodes it. Raises Refusal where it cannot be read."""
