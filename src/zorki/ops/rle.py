@@ -75,6 +75,16 @@ def pack(pixels: Array) -> bytes:
     return bytes(encode(np.ascontiguousarray(pixels, np.uint8))["counts"])
 
 
+def run_lengths(flat: Array) -> list[int]:
+    """How many values are off, then on, then off, ... in a row of booleans; the first number may be 0.
+
+    >>> run_lengths(np.array([True, True, False]))
+    [0, 2, 1]
+    """
+    edges = np.flatnonzero(np.diff(flat, prepend=False))
+    return np.diff(np.concatenate([[0], edges, [len(flat)]])).tolist()  # type: ignore[no-any-return]
+
+
 def pixels_in(text: bytes, height: int, box: Sequence[int]) -> Array:
     """The pixels (bottom - top, right - left) of a mask inside of the box around it.
 

@@ -87,7 +87,8 @@ def pool_regions(
         return _pool_one(maps[0], numbered, strides[0], size, kind, sampling_ratio)
     if is_exporting:
         # Graphs have no rows whose number hangs on values: all are read from every map.
-        every = (_pool_one(*one, size, kind, sampling_ratio) for one in zip(maps, [numbered] * len(maps), strides))
+        pairs = zip(maps, strides, strict=True)
+        every = (_pool_one(features, numbered, stride, size, kind, sampling_ratio) for features, stride in pairs)
         pooled = next(every)
         for level, other in enumerate(every, 1):
             pooled = torch.where((levels == level)[:, None, None, None], other, pooled)

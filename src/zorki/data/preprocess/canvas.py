@@ -50,8 +50,12 @@ def check_images(preprocess: Any, images: Sequence[Tensor | ndarray]) -> None:
         )
 
 
-def new_batch(images: Sequence[Pixels], height: int, width: int, color: Sequence[int] = (0, 0, 0)) -> Pixels:
-    """A batch of that color for so many images: an array where they are arrays, else a tensor; channel by channel."""
+def new_batch(images: Sequence[Pixels], height: int, width: int, color: Sequence[int] = ()) -> Pixels:
+    """A batch for so many images: an array where they are arrays, else a tensor; channel by channel.
+
+    Args:
+        color: of all its pixels; none: whatever there is in memory, for whom fills it.
+    """
     shape = (len(images), 3, height, width)
     batch: Any = np.empty(shape, np.uint8)
     if not _are_arrays(images):

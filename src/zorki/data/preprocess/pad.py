@@ -39,7 +39,7 @@ class Pad:
         size = self.size
         if all(image.shape[1] == size == image.shape[2] for image in images):
             return stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(images)
-        batch = new_batch(images, size, size)
+        batch = new_batch(images, size, size, (0, 0, 0))
         scales = [min(1.0, size / max(image.shape[1:])) for image in images]
         return batch, [center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
 

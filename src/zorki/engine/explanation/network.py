@@ -127,27 +127,30 @@ def ask(
 
 def pixels_of(inputs: Any) -> UInt8[Tensor, "1 3 H W"]:
     """The pixels in the inputs of one image, or of one clip as a strip. Raises RecipeError where there are several."""
-    images = inputs if isinstance(inputs, Tensor) else inputs.images
+    images = _images_of(inputs)
     if images.ndim == 5:
         images = strip_of(images)
     if images.ndim != 4 or len(images) != 1:
         raise RecipeError(
             f"the network looks at images {tuple(images.shape)} at once, not at one; explained are images by themselves"
         )
-    return images  # type: ignore[no-any-return]
+    return images
 
 
 def frames_of(inputs: Any) -> int:
     """How many frames the inputs of one clip have; 1 of an image."""
-    images = inputs if isinstance(inputs, Tensor) else inputs.images
+    images = _images_of(inputs)
     return int(images.shape[1]) if images.ndim == 5 else 1
+
+
+def _images_of(inputs: Any) -> Tensor:
+    return inputs if isinstance(inputs, Tensor) else inputs.images  # type: ignore[no-any-return]
 
 
 def with_pixels(inputs: Any, pixels: UInt8[Tensor, "N 3 H W"]) -> Any:
     """The inputs of one image as those of N, which differ in their pixels alone."""
     count, frames = len(pixels), frames_of(inputs)
-    images = inputs if isinstance(inputs, Tensor) else inputs.images
-    pixels = clip_of(pixels, frames) if images.ndim == 5 else pixels
+    pixels = clip_of(pixels, frames) if _images_of(inputs).ndim == 5 else pixels
     if isinstance(inputs, Tensor):
         return pixels
     parts: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from zorki.data.formats.writers import write_boxes, write_instances, write_keypo
 from zorki.engine.prediction.label_studio import to_label_studio
 from zorki.errors import RecipeError, did_you_mean
 from zorki.files import write_json
+from zorki.ops.rle import run_lengths
 from zorki.types import Boxes, ClassInfo, Instances, Keypoints, Label, Mask
 from zorki.types.arrays import array_of
 
@@ -133,7 +134,4 @@ def _posed(annotation: Any, info: ClassInfo) -> list[ObjectRecord]:
 
 def _rle(mask: np.ndarray[Any, np.dtype[Any]]) -> dict[str, Any]:
     """COCO's run lengths, column by column, beginning with those outside."""
-    flat = mask.T.ravel()
-    edges = np.flatnonzero(np.diff(flat, prepend=False))
-    counts = np.diff(np.concatenate([[0], edges, [len(flat)]]))
-    return {"counts": counts.tolist(), "size": list(mask.shape)}
+    return {"counts": run_lengths(mask.T.ravel()), "size": list(mask.shape)}

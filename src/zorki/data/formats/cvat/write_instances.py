@@ -9,6 +9,7 @@ import numpy as np
 
 from zorki.data.annotations.drafts.instances import InstanceDraft, Place, note_flags, note_ids
 from zorki.data.formats.cvat.write_keypoints import add_label, add_subsets
+from zorki.ops.rle import run_lengths
 
 
 def write_instances(draft: InstanceDraft) -> Place:
@@ -40,9 +41,7 @@ def _run_lengths(mask: np.ndarray[Any, np.dtype[Any]]) -> dict[str, str]:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     left, top = int(columns[0]), int(rows[0])
     inside = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
-    flat = inside.ravel()
-    edges = np.flatnonzero(np.diff(flat, prepend=False))
-    runs = np.diff(np.concatenate([[0], edges, [len(flat)]])).tolist()
     height, width = inside.shape
     sizes = {"left": left, "top": top, "width": width, "height": height}
-    return {"rle": ", ".join(map(str, runs)), **{name: str(value) for name, value in sizes.items()}}
+    runs = ", ".join(map(str, run_lengths(inside.ravel())))
+    return {"rle": runs, **{name: str(value) for name, value in sizes.items()}}
