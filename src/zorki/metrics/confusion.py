@@ -98,6 +98,7 @@ def confusion_matrix(
             raise ValueError(f"{whose} has a label {low if low < 0 else high}; expected 0 to {num_classes - 1}")
     if bool((valid & (ground_truth == num_classes)).any()):
         raise ValueError(f"the ground truth has a label {num_classes}; expected 0 to {num_classes - 1}")
-    places = (ground_truth * num_classes + prediction).ravel()
-    counts = np.bincount(places, minlength=num_classes * (num_classes + 1))
+    places = ground_truth * num_classes
+    places += prediction
+    counts = np.bincount(places.ravel(), minlength=num_classes * (num_classes + 1))
     return ConfusionMatrix(counts.reshape(-1, num_classes)[:num_classes])

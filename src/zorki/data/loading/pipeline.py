@@ -22,8 +22,9 @@ from torch import Tensor
 from zorki.contracts import Dataset, Preprocess
 from zorki.contracts.capabilities import LooksAtRegions, ReadsReduced, TakesReducedImages
 from zorki.data.loading.parts import Parts
+from zorki.data.loading.unreadable import defect_of
 from zorki.errors import DataError
-from zorki.types import Batch, Defect, Sample
+from zorki.types import Batch, Sample
 
 T = TypeVar("T")
 
@@ -130,15 +131,6 @@ class _Generators(Sequence[torch.Generator]):
 
     def __getitem__(self, row: Any) -> Any:
         return seeded(torch.Generator(), "preprocess", self.seed, self.epoch, self.places[row], self.indices[row])
-
-
-def defect_of(dataset: Dataset[Any], index: int, error: DataError, *, strict: bool) -> Defect:
-    """What is told of a sample that could not be read. Raises DataError where `strict`."""
-    path = dataset.path(index)
-    defect = Defect(path, str(error).removeprefix(f"{path}: "))
-    if strict:
-        raise DataError(f"{defect}; repair or remove it, or run without strict to leave it out") from error
-    return defect
 
 
 LARGE = 1 << 16  # bytes: smaller tensors are cheaper to copy than to share

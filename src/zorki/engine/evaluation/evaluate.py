@@ -10,7 +10,7 @@ from typing import Any
 
 from zorki.contracts import Dataset, Model, Results
 from zorki.contracts.capabilities import Selection, SelectsPredictions
-from zorki.data.loading.pipeline import defect_of
+from zorki.data.loading.unreadable import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import Survey, survey, usual_split
 from zorki.engine.data_source import data_of_run, read_data

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from zorki.contracts import Dataset, Results
+from zorki.data.loading.unreadable import defect_of
 from zorki.engine.data_check import survey, usual_split
 from zorki.engine.data_source import read_data
 from zorki.engine.prediction.predictors.exported import ExportedModel
@@ -79,8 +80,4 @@ def _samples(dataset: Dataset[Any], indices: Sequence[int], strict: bool, defect
         try:
             yield dataset.arrays(index)
         except DataError as error:
-            path = dataset.path(index)
-            defect = Defect(path, str(error).removeprefix(f"{path}: "))
-            if strict:
-                raise DataError(f"{defect}; repair or remove it, or run without strict to leave it out") from error
-            defects.append(defect)
+            defects.append(defect_of(dataset, index, error, strict=strict))
