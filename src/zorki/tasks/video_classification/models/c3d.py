@@ -55,8 +55,8 @@ def _trunk(width: int, batch_norm: bool) -> nn.Sequential:
         # of 7 x 7, and frames that are fewer than 16 are down to one before.
         kernel = (1, 2, 2) if number == 0 else (2, 2, 2)
         if number == len(_STAGES) - 1:
-            # Before the first row and column: behind the last, ONNX Runtime rounds up otherwise than PyTorch. Zeros are
-            # below nothing that a rectifier lets through.
+            # Before the first row and column: with padding behind the last, too, ONNX before opset 22 tells another
+            # size than the maps have. Zeros are below nothing that a rectifier lets through.
             layers.append(nn.ZeroPad3d((1, 0, 1, 0, 0, 0)))
         layers.append(nn.MaxPool3d(kernel, kernel, ceil_mode=number > 0))
         stages.append(nn.Sequential(*layers))
