@@ -34,6 +34,14 @@ def test_ground_truths_are_stacked_without_crowds_and_empty_boxes():
     assert stack_ground_truths([some_boxes(0, 0)]).xyxy.shape == (1, 1, 4)
 
 
+def test_rows_are_repeated_beside_each_other():
+    ground_truths = stack_ground_truths([some_boxes(2, 0), some_boxes(1, 1)]).repeated(3)
+    assert ground_truths.xyxy.shape == (2, 6, 4)
+    assert ground_truths.present.tolist() == [[True] * 6, [True] * 3 + [False] * 3]
+    assert torch.equal(ground_truths.xyxy[0, 0::3], some_boxes(2, 0).xyxy)
+    assert torch.equal(ground_truths.labels[0, 2::3], some_boxes(2, 0).labels)
+
+
 def test_labels_of_owners():
     ground_truths = GroundTruthBatch(torch.zeros(1, 2, 4), torch.tensor([[7, 5]]), torch.ones(1, 2, dtype=torch.bool))
     assert ground_truths.of(torch.tensor([[1, -1, 0, -2]])).tolist() == [[5, BACKGROUND, 7, BACKGROUND]]

@@ -31,6 +31,11 @@ class GroundTruthBatch:
         labels = self.labels.gather(1, owner.clamp_min(0))
         return torch.where(owner >= 0, labels, BACKGROUND)
 
+    def repeated(self, times: int) -> GroundTruthBatch:
+        """Each row so many times, for matching an object to several predictions (Jia et al., 2023: H-DETR)."""
+        columns = (self.xyxy, self.labels, self.present)
+        return GroundTruthBatch(*(column.repeat_interleave(times, 1) for column in columns))
+
 
 def stack_ground_truths(targets: Sequence[Boxes], device: torch.device | None = None) -> GroundTruthBatch:
     """The learnable boxes of each image, filled up to one length, at least 1; one copy to the device."""

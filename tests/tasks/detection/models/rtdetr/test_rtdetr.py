@@ -6,6 +6,7 @@ import torch
 from zorki import registry
 from zorki.errors import RecipeError
 from zorki.ops.boxes import cxcywh_to_xyxy
+from zorki.tasks.detection.models.detr.set_loss import total
 from zorki.tasks.detection.models.rtdetr.rtdetr import cell_anchors, rtdetr
 from zorki.tasks.detection.models.two_stage_detr.denoising import Denoising
 from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
@@ -42,6 +43,21 @@ def test_losses_of_training_and_of_validation(trained_mode):
     with torch.no_grad():
         outputs = validation(make_images())
         assert set(validation.loss(outputs, TARGETS)) == set(losses) - {"denoising"}
+
+
+@pytest.mark.parametrize(("queries", "times"), [(8, 4), (5, 2), (1, 1)])
+def test_all_cells_learn_and_each_object_is_matched_to_several_as_queries_have_room(queries, times):
+    model = small(queries=queries, denoising=0)
+    outputs = model(make_images())
+    losses = model.loss(outputs, TARGETS)
+    tokens, logits, anchors = model._cells(outputs.memory)
+    boxes = (anchors + model.proposal_offsets(tokens)).sigmoid()
+    several = [Boxes(torch.cat([target.xyxy] * times), torch.cat([target.labels] * times)) for target in TARGETS]
+    ground_truths = stack_ground_truths(several)
+    layers = model.set_loss(logits[None], boxes[None], ground_truths.xyxy / 96, ground_truths)
+    torch.testing.assert_close(losses["proposals"], total(layers))
+    (slope,) = torch.autograd.grad(losses["proposals"], outputs.memory.tokens)
+    assert float(slope.abs().amax(-1).gt(0).float().mean()) == 1.0
 
 
 def test_noisy_queries_look_at_the_others_and_at_their_own_group_alone(trained_mode):

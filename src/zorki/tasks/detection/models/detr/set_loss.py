@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,12 +12,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from zorki.losses.giou import giou_loss
+from zorki.losses.matchability import matchability_loss
 from zorki.losses.varifocal import varifocal_loss
 from zorki.ops.boxes import cxcywh_to_xyxy, generalized_iou, paired_iou, xyxy_to_cxcywh
 from zorki.ops.matching import match_by_cost
 from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch
 
-Classes = Literal["softmax", "focal", "varifocal"]
+Classes = Literal["softmax", "focal", "varifocal", "matchability"]
+QUALITY_LOSSES: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "varifocal": varifocal_loss,
+    "matchability": matchability_loss,
+}
 
 
 @dataclass
@@ -38,11 +43,12 @@ class SetLoss:
         num_classes: K. Logits have the slot of "no object" last where `classes` is "softmax", and none for "focal".
         classes: "softmax" is the paper's cross-entropy; "focal" asks for each class by itself, with the focal loss
             and its cost in the matching (Zhu et al., 2021: Deformable DETR); "varifocal" asks for the overlap of the
-            box as well (Lv et al., 2023: RT-DETR, section 4.3), with the cost of "focal".
+            box as well (Lv et al., 2023: RT-DETR, section 4.3), with the cost of "focal"; "matchability" does so, and
+            matches whose boxes are bad still count as much (Huang et al., 2024: DEIM).
         distance: weight of the L1 distance of cxcywh boxes in shares of the image.
         overlap: weight of 1 - GIoU.
         nothing: the weight of queries without an object in the cross-entropy.
-        focal: weight of the focal loss and of its cost; the varifocal loss weighs 1.
+        focal: weight of the focal loss and of its cost; losses of "varifocal" and "matchability" weigh 1.
     """
 
     num_classes: int
@@ -131,7 +137,7 @@ class SetLoss:
         pairs: MatchedPairs,
     ) -> Float[Tensor, "L B Q"] | None:
         """The IoU of each query's box with its object, 0 where it has none, where the loss asks for it."""
-        if self.classes != "varifocal":
+        if self.classes not in QUALITY_LOSSES:
             return None
         overlap = paired_iou(cxcywh_to_xyxy(boxes.detach()), right).to(logits.dtype)
         place = (pairs.layer, pairs.image, pairs.query)
@@ -152,7 +158,7 @@ class SetLoss:
     ) -> Float[Tensor, " L"]:
         if quality is not None:
             positive = functional.one_hot(labels, self.num_classes + 1)[..., :-1].bool()
-            losses = varifocal_loss(logits, positive, quality[..., None].expand_as(logits))
+            losses = QUALITY_LOSSES[self.classes](logits, positive, quality[..., None].expand_as(logits))
             return losses.sum((1, 2, 3)) / count
         if self.classes == "focal":
             right = functional.one_hot(labels, self.num_classes + 1)[..., :-1].float()

@@ -15,14 +15,14 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.contracts import TrainingDefaults
-from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone, last_maps
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.detr.canvas_tokens import pixels_of, shares_of
-from zorki.tasks.detection.models.detr.set_loss import SetLoss, last_and_auxiliary, total
+from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss, last_and_auxiliary, total
 from zorki.tasks.detection.models.rtdetr.convolutions import ConvNorm
 from zorki.tasks.detection.models.rtdetr.decoder import (
     Decoded,
@@ -75,7 +75,7 @@ class RtDetr(Detector[RtDetrOutputs]):
     In training, noisy copies of the objects are queries beside these (Zhang et al., 2023: DINO, section 3.3), which
     look at them and are not looked at; so what is predicted does not depend on them.
 
-    Boxes are shares of the canvas, not of the image, as the authors' are, whose images are stretched to fill it.
+    Images are stretched to fill a square, as the authors do it, so that no pixel is spent on a canvas.
 
     Args:
         backbone: makes features; of its maps, those of strides 8, 16 and 32 are read, see `LEVELS`. Where there is
@@ -86,6 +86,9 @@ class RtDetr(Detector[RtDetrOutputs]):
         expansion: channels of the encoder's blocks as a share of D.
         denoising: noisy queries an image, about half of which are near their object; 0 makes none.
         points: of each head in each map.
+        classes: the loss of the classes, see `SetLoss`.
+        repeats: cells that an object is matched to; 0: one, of those that became queries, as published. See
+            `_proposal_loss`.
         settings: of the `Detector`.
     """
 
@@ -100,6 +103,8 @@ class RtDetr(Detector[RtDetrOutputs]):
         expansion: float,
         denoising: int,
         points: int,
+        classes: Classes = "varifocal",
+        repeats: int = 0,
         settings: dict[str, Any],
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, max_iou=None, max_boxes=min(queries, 100), **settings)
@@ -108,8 +113,8 @@ class RtDetr(Detector[RtDetrOutputs]):
         if not self.taps:
             raise RecipeError(f"RT-DETR reads maps of strides 8, 16 and 32; this backbone has {backbone.strides}")
         heads = width // 32
-        self.query_count, self.denoising = queries, denoising
-        self.set_loss = SetLoss(num_classes, "varifocal")
+        self.query_count, self.denoising, self.repeats = queries, denoising, repeats
+        self.set_loss = SetLoss(num_classes, classes)
         channels = [backbone.channels[tap] for tap in self.taps]
         missing = len(LEVELS) - len(channels)
         steps = [*channels[-1:], *[width] * missing]
@@ -136,14 +141,14 @@ class RtDetr(Detector[RtDetrOutputs]):
     def loss(self, outputs: RtDetrOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Classes, distance (L1) and overlap (GIoU) of the last layer, and sums of those of all else that learns.
 
-        "auxiliary" is of the layers before the last, "proposals" of the cells that became queries; in training there
-        is also "denoising", of the noisy queries.
+        "auxiliary" is of the layers before the last, "proposals" of the cells; in training there is also
+        "denoising", of the noisy queries.
         """
         ground_truths = stack_ground_truths(targets, outputs.logits.device)
         shares = shares_of(ground_truths.xyxy, outputs.frames)
         layers = self.set_loss(outputs.decoded.logits, outputs.decoded.boxes, shares, ground_truths)
         losses = last_and_auxiliary(layers)
-        losses["proposals"] = total(self.set_loss(outputs.logits[None], outputs.boxes[None], shares, ground_truths))
+        losses["proposals"] = self._proposal_loss(outputs, shares, ground_truths)
         if self.training and self.denoising:
             losses["denoising"] = self._denoising_loss(outputs, shares, ground_truths)
         return losses
@@ -163,13 +168,36 @@ class RtDetr(Detector[RtDetrOutputs]):
         self, memory: Readable
     ) -> tuple[Float[Tensor, "B Q D"], Float[Tensor, "B Q K"], Float[Tensor, "B Q 4"]]:
         """Content, logits and boxes of the best cells; the decoder sends them no gradient."""
-        anchors, inside = cell_anchors(memory.sizes, memory.tokens.device)
-        tokens = self.proposal_tokens(memory.tokens * inside)
-        logits = self.proposal_classes(tokens).float()
+        tokens, logits, anchors = self._cells(memory)
         rows = logits.amax(-1).topk(min(self.query_count, logits.shape[1])).indices
         best = take_rows(tokens, rows)
         boxes = (take_rows(anchors.expand(rows.shape[0], -1, -1), rows) + self.proposal_offsets(best).float()).sigmoid()
         return best.detach(), take_rows(logits, rows), boxes
+
+    def _cells(self, memory: Readable) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N K"], Float[Tensor, "1 N 4"]]:
+        """Tokens and logits of all cells, and the logits of the boxes that they begin with."""
+        anchors, inside = cell_anchors(memory.sizes, memory.tokens.device)
+        tokens = self.proposal_tokens(memory.tokens * inside)
+        return tokens, self.proposal_classes(tokens).float(), anchors
+
+    def _proposal_loss(
+        self, outputs: RtDetrOutputs, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
+    ) -> Float[Tensor, ""]:
+        """Of the cells that became queries, each object matched to one; with `repeats`, of all cells.
+
+        As published a cell learns only once it is chosen, of hundreds of cells by whatever they predict at first, and
+        images are seen a hundred times before the right ones are. With `repeats` every cell learns from the first
+        step, and each object is matched to several (Jia et al., 2023: H-DETR, section 3; Wang et al., 2024: RT-DETRv3
+        has dense labels in a branch of its own), never to more than the queries have room for, whose layers
+        choose one of them.
+        """
+        if not self.repeats:
+            return total(self.set_loss(outputs.logits[None], outputs.boxes[None], shares, ground_truths))
+        tokens, logits, anchors = self._cells(outputs.memory)
+        boxes = (anchors + self.proposal_offsets(tokens).float()).sigmoid()
+        times = max(1, min(self.repeats, self.query_count // shares.shape[1]))
+        repeated = ground_truths.repeated(times)
+        return total(self.set_loss(logits[None], boxes[None], shares.repeat_interleave(times, 1), repeated))
 
     def _denoising_loss(
         self, outputs: RtDetrOutputs, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
@@ -244,6 +272,8 @@ def rtdetr(
     expansion: float = 0.5,
     denoising: int = 100,
     points: int = 4,
+    classes: Classes = "matchability",
+    repeats: int = 4,
     min_score: float = 0.0,
     frozen_norms: bool = True,
 ) -> RtDetr:
@@ -251,13 +281,16 @@ def rtdetr(
 
     Args:
         backbone: its name, see `zorki.nn.backbones.named`.
-        image_size: of the square canvas, in pixels; a multiple of 32.
+        image_size: sides of the square that images are stretched to, in pixels; a multiple of 32.
         queries: the most boxes that can be predicted.
         width: of encoder and decoder, a multiple of 32; each head has 32.
         layers: of the decoder.
         expansion: channels of the encoder's blocks as a share of the width.
         denoising: noisy queries an image; 0 makes none.
         points: of each head in each map.
+        classes: the loss of the classes: "varifocal" as published, or "matchability" (Huang et al., 2024: DEIM).
+        repeats: cells that each object is matched to in training, of all cells; 0: one, of those that are queries, as
+            published.
         min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
 
@@ -274,8 +307,10 @@ def rtdetr(
         expansion=expansion,
         denoising=denoising,
         points=points,
+        classes=classes,
+        repeats=repeats,
         settings={
-            **settings_on(backbone, Letterbox(image_size, stride=image_size)),
+            **settings_on(backbone, Resize(image_size)),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "defaults": TrainingDefaults(lr=3e-4, finetune_lr=3e-4, clip_grad=0.1, warmup_epochs=1.0),
@@ -311,10 +346,8 @@ def rtdetr_resnet18_vd(
 ) -> RtDetr:
     """RT-DETR (Lv et al., 2023) on ResNet-18-vd, as published.
 
-    The published weights were trained on images that were stretched to a square; ours lie on a square canvas.
-
     Args:
-        image_size: of the square canvas, in pixels; a multiple of 32.
+        image_size: sides of the square that images are stretched to, in pixels; a multiple of 32.
         queries: of the encoder's cells.
         denoising: noisy queries an image; 0 makes none.
         min_score: of predictions.
@@ -334,7 +367,7 @@ def rtdetr_resnet18_vd(
         denoising=denoising,
         points=4,
         settings={
-            "preprocess": Letterbox(image_size, stride=image_size),
+            "preprocess": Resize(image_size),
             "mean": (0.0, 0.0, 0.0),
             "std": (1.0, 1.0, 1.0),
             "min_score": min_score,

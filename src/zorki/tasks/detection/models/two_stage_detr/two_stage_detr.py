@@ -196,12 +196,7 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
     ) -> Float[Tensor, ""]:
         """Of the queries after those that predict; each object is matched to `repeats` of them."""
         queries = self._queries(encoded, slice(self.query_count, self.query_count + self.extra_queries))
-        repeated = GroundTruthBatch(
-            *(
-                column.repeat_interleave(self.repeats, 1)
-                for column in (ground_truths.xyxy, ground_truths.labels, ground_truths.present)
-            )
-        )
+        repeated = ground_truths.repeated(self.repeats)
         return total(
             self.set_loss(*self.refine(encoded, *queries), shares.repeat_interleave(self.repeats, 1), repeated)
         )
