@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zorki.engine.lr_finder.find_lr import find_lr
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
+    from zorki.engine.prediction.shards.predict_shards import ShardSettings, predict_shards
     from zorki.engine.profiling.profile import profile
     from zorki.engine.search.index import Index
     from zorki.engine.serving.serve import serve
@@ -49,6 +50,7 @@ _HOMES = {
     "zorki.engine.explanation.explain": ("exciting_patches", "explain"),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
+    "zorki.engine.prediction.shards.predict_shards": ("ShardSettings", "predict_shards"),
     "zorki.engine.profiling.profile": ("profile",),
     "zorki.engine.search.index": ("Index",),
     "zorki.engine.serving.serve": ("serve",),
@@ -72,6 +74,7 @@ __all__ = [
     "Result",
     "Results",
     "Run",
+    "ShardSettings",
     "Task",
     "WeightsError",
     "ZorkiError",
@@ -92,6 +95,7 @@ __all__ = [
     "load_plugin",
     "models",
     "predict",
+    "predict_shards",
     "profile",
     "resume",
     "serve",

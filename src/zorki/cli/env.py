@@ -17,6 +17,7 @@ EXTRAS = {
     "pandas": ("pandas",),
     "supervision": ("supervision",),
     "index": ("faiss-cpu",),
+    "parquet": ("pyarrow",),
     "lancedb": ("lancedb", "pyarrow"),
     "milvus": ("pymilvus", "milvus-lite"),
     "tune": ("optuna",),

@@ -25,6 +25,7 @@ from zorki.cli.flags.prediction import (
     Track,
     Tracker,
 )
+from zorki.cli.flags.shards import Format, Resume, ShardSize, is_sharded, predict_into_shards
 from zorki.errors import RecipeError
 from zorki.output import say
 
@@ -44,12 +45,12 @@ def predict(
     max_det: MaxDet = None,
     classes: Classes = None,
     out: Annotated[
-        Path | None,
+        str | None,
         Parameter(help="New folder for annotated images and predictions.json; empty: runs/predict-1, -2, ..."),
     ] = None,
-    resume: Annotated[
-        Path | None, Parameter(help="Go on in this folder, where a prediction was stopped; all else is as it began.")
-    ] = None,
+    resume: Resume = None,
+    format: Format = None,
+    shard_size: ShardSize = None,
     to: Annotated[
         str | None,
         Parameter(help="Also write annotations for a labeling tool into --out: label_studio, coco, cvat, yolo, ..."),
@@ -82,7 +83,7 @@ def predict(
     smooth_seconds: Annotated[float, Parameter(help="Seconds over which --timeline averages scores.")] = 0.0,
     min_seconds: Annotated[float, Parameter(help="Seconds of a segment of --timeline, at least.")] = 0.0,
     options: Options = None,
-) -> None:
+) -> int | None:
     """Run inference on images, folders, URLs, videos and cameras.
 
     zorki predict runs/resnet18-1 cat.jpg --out predictions
@@ -100,6 +101,7 @@ def predict(
     zorki predict runs/c3d_bn-1 film.mp4 --timeline 1 --smooth-seconds 3 --min-seconds 2
     zorki predict runs/fcos_squeezenet-1 unlabeled/ --to label_studio --out drafts
     zorki predict --resume runs/predict-1
+    zorki predict model.onnx photos/ --out shards --format jsonl --resume
     """
     from zorki.engine.prediction.predict import predict as stream
 
@@ -114,16 +116,21 @@ def predict(
         if resume is not None or run is None or any(value for name, value in settings.items() if name != "weights"):
             raise RecipeError("--timeline takes a run and videos, --window, --smooth-seconds, --min-seconds and --out")
         _timelines(run, sources, timeline, window, smooth_seconds, min_seconds, out, weights, device)
-        return
+        return None
     if tracker and not track:
         raise RecipeError("--tracker has the thresholds of --track: say --track as well")
+    shards = {"format": format, "shard_size": shard_size}
+    if is_sharded(resume, shards):
+        if strict or to is not None:
+            raise RecipeError(f"{'--strict' if strict else '--to'} goes without shards; leave it or --format out")
+        return predict_into_shards(run, sources, out, resume, settings, shards, batch_size, device)
     if resume is not None:
         given = ["RUN"] * (run is not None) + [
             f"--{name.replace('_', '-')}" for name, value in settings.items() if value
         ]
         if given or out is not None:
             raise RecipeError(f"--resume goes on as the prediction began; leave out {(given or ['--out'])[0]}")
-        run, sources, settings = _begun(resume)
+        run, sources, settings = _begun(Path(str(resume)))
     if run is None or not sources:
         raise RecipeError("expected at least one source behind the run, such as: zorki predict runs/resnet18-1 cat.jpg")
     if to is not None:
@@ -132,7 +139,7 @@ def predict(
         if resume is not None:
             raise RecipeError("--to with --resume: what was predicted before the stop would be missing; start anew")
         to = annotation_format(to)
-    folder = resume if resume is not None else True if out is None else out
+    folder = str(resume) if resume is not None else True if out is None else out
     more: dict[str, Any] = {
         "out": folder,
         "resume": resume is not None,
@@ -142,6 +149,7 @@ def predict(
     }
     results = stream([run], list(sources), stream=True, **more, **settings)
     _print(results if to is None else _with_annotations(results, to))
+    return None
 
 
 def _with_annotations(results: Iterator[Any], to: str) -> Iterator[Any]:
@@ -171,7 +179,7 @@ def _timelines(
     window: float | None,
     smooth: float,
     shortest: float,
-    out: Path | None,
+    out: str | None,
     weights: str | None,
     device: str | None,
 ) -> None:

@@ -53,7 +53,7 @@ class Journal:
             ZorkiError: there is nothing to go on with.
             RecipeError: it was begun by another command.
         """
-        _check_equal(self.path, read_command(self.path), self.command)
+        check_equal(str(self.path), str(self.path.parent), read_command(self.path), self.command)
         for line in self.lines():
             if line.get("done"):
                 self.done[line["source"]] += 1
@@ -137,13 +137,14 @@ def read_command(path: Path) -> dict[str, Any]:
     return command
 
 
-def _check_equal(path: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_equal(path: str, folder: str, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises RecipeError where what began a folder, as the file at `path` says, is not what would go on."""
     for name in {**begun, **now}:
         was, is_now = begun.get(name), now.get(name)
         if was != is_now:
             raise RecipeError(
                 f"{path}: was begun with {name} {was!r:.200}, and would go on with {is_now!r:.200}; expected the same: "
-                f"zorki predict --resume {path.parent} goes on as it began"
+                f"zorki predict --resume {folder} goes on as it began"
             )
 
 

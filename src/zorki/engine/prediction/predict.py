@@ -304,6 +304,7 @@ class _Work:
     undrawn: dict[str, str] = field(default_factory=dict)  # one a source
     extra: dict[str, list[Path]] = field(default_factory=dict)  # files of a video beside those of its frames
     taken: dict[str, int] = field(default_factory=dict)  # paths, and the last number that was given to each
+    failed: Callable[[Source, DataError], None] | None = None  # is told of each, in the place of `defects`
 
     @property
     def task(self) -> Task[Any, Any]:
@@ -346,6 +347,9 @@ class _Work:
         self.taken.update((os.path.abspath(self.out / name), 1) for name in files)
 
     def fail(self, source: Source, error: DataError) -> None:
+        if self.failed is not None:
+            self.failed(source, error)
+            return
         if source.named if self.strict is None else self.strict:
             raise error
         self.defects.append(str(_of(source, error)))
@@ -357,6 +361,48 @@ class _Work:
             yield
         except (DataError, *FAULTS) as error:
             self.undrawn.setdefault(str(source), f"{source.path or source}: {_reason(error)}")
+
+
+class ImagePredictor:
+    """One run, or exported file, for streams of images whose results somebody else writes; settings as of `predict`."""
+
+    def __init__(
+        self,
+        run: RunLike | ExportedModel,
+        *,
+        conf: float | None = None,
+        iou: float | None = None,
+        max_det: int | None = None,
+        classes: Classes | None = None,
+        weights: str | Path | None = None,
+        tile: int | None = None,
+        overlap: int | None = None,
+        options: Mapping[str, str] | None = None,
+        boxes_from: RunLike | None = None,
+        batch_size: int | None = None,
+        device: str | int | None = None,
+    ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
+        opened = open_predictable(run, weights, options)
+        self.opened: Any = opened[0]
+        if self.opened.task.unit != "image":
+            raise RecipeError(f"{self.opened.task.name} predicts videos; shards are made of images")
+        device = check_device(opened, device)
+        selection = selection_of(conf, iou, max_det, classes, self.opened.info.names)
+        regions = region_source(boxes_from, self.opened, device)
+        models = open_predictors(opened, selection, device, regions)
+        tiling = _tiling(models, tile, overlap)
+        self.info = _with_conf(self.opened.info, conf)
+        self._work = _Work(
+            opened, models, self.info, selection, device, batch_size, False, tiling, None, False, _say_nothing
+        )
+        self._work.streams, self._work.regions = True, regions
+
+    def predict(self, sources: Iterable[Source], failed: Callable[[Source, DataError], None]) -> Iterator[Result]:
+        """A result for each image, in this order, a few images being held; `failed` is told of the others."""
+        work = dataclasses.replace(self._work, failed=failed)
+        return _images(work, sources) if work.tiling is None else _large_images(work, sources)
 
 
 def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
@@ -434,7 +480,7 @@ def _head(work: _Work) -> dict[str, Any] | None:
     return {"runs": runs, "task": work.task.name, "class_names": list(work.info.names)}
 
 
-def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
+def _images(work: _Work, sources: Iterable[Source]) -> Iterator[Result]:
     for batch in _read(work, sources):
         if not isinstance(batch, list):
             yield from _large_batch(work, batch)
@@ -535,7 +581,7 @@ def _write_drawing(work: _Work, result: Result, source: Source, draw: Callable[[
         result.drawn = path
 
 
-def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
+def _large_images(work: _Work, sources: Iterable[Source]) -> Iterator[Result]:
     """One after the other, tile by tile."""
     for source in sources:
         size = (0, 0)
@@ -593,7 +639,7 @@ def _is_large(work: _Work, sources: Sequence[Source]) -> bool:
     return len(sources) > 1 and sum(source.count_pixels(work.decoded_side) for source in sources) > MAX_HELD_PIXELS
 
 
-def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Array]] | tuple[Source, ...]]:
+def _read(work: _Work, sources: Iterable[Source]) -> Iterator[list[tuple[Source, Array]] | tuple[Source, ...]]:
     """Batches of decoded images; the next batch is decoded while this one is predicted. Of large ones the sources."""
     with ThreadPoolExecutor(READERS) as pool:
         waiting: deque[tuple[tuple[Source, ...], list[Future[Array | DataError]] | None]] = deque()

@@ -276,7 +276,7 @@ def _folder(folder: Path, given: str, films: bool) -> list[Source]:
                     sources.append(Source(path.parent, inner or "film", "video", given, named=own))
                     continue
         if kind is not None:
-            sources.append(_found(path, name, kind, given))
+            sources.append(found_file(path, name, kind, given))
     if not sources:
         raise DataError(f"{given}: no image or video in this folder or below it; looked for files named {_suffixes()}")
     return sources
@@ -289,7 +289,7 @@ def _glob(pattern: Path, given: str) -> list[Source]:
         what = f"{len(matches)} files or folders match, and none is an image or video" if matches else "nothing matches"
         raise DataError(f"{given}: {what}; looked for files named {_suffixes()}")
     above = Path(os.path.commonpath([path.parent for path, _ in files]))
-    return [_found(path, path.relative_to(above).as_posix(), kind, given) for path, kind in files]
+    return [found_file(path, path.relative_to(above).as_posix(), kind, given) for path, kind in files]
 
 
 def _without_names(pattern: Path) -> str:
@@ -298,8 +298,8 @@ def _without_names(pattern: Path) -> str:
     return str(Path(glob.escape(str(there)), pattern.relative_to(there)))
 
 
-def _found(path: Path, name: str, kind: Kind, given: str) -> Source:
-    """A file that the user did not name himself; a pipe among them would be waited for."""
+def found_file(path: Path, name: str, kind: Kind, given: str) -> Source:
+    """A file that the user did not name; a pipe among them, which would be waited for, has a fault."""
     special = special_kind(path)
     fault = "" if special is None else f"{path}: it is {special}, not a regular file"
     return Source(path, name, kind, given, named=False, fault=fault)
