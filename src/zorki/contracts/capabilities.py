@@ -267,6 +267,17 @@ class ExpectsLosses(Protocol[Raw, Target]):
         """Such losses, by the names that `loss` gives them; of outputs for the batch, whose sizes alone count."""
 
 
+@runtime_checkable
+class StartsFromPrior(Protocol[Raw]):
+    """A detector that calls nearly every place background before it learns, by a bias of its head: `zorki check`."""
+
+    prior: float
+    """The probability of an object, of each class or of all, that a place begins with."""
+
+    def place_scores(self, outputs: Raw) -> Float[Tensor, " N"]:
+        """These probabilities of all places in a batch."""
+
+
 @dataclass(frozen=True)
 class Focus:
     """What of a prediction is explained: a class, an object, a region, or how near one image lies to another.
@@ -302,6 +313,14 @@ class Explainable(Protocol[Raw]):
 
     def focus_scores(self, outputs: Raw, focus: Focus) -> Float[Tensor, " B"]:
         """A number for each image, for a completed focus, through which gradients flow; larger: more sure."""
+
+
+@runtime_checkable
+class AnswersByPlace(Protocol[Raw]):
+    """An explainable model whose answer is itself a map over its input, such as a tracker's: `zorki explain`."""
+
+    def response_map(self, outputs: Raw) -> Float[Tensor, "B H W"]:
+        """How sure it is, 0..1, that the object's center is in each pixel of its input; NaN where none can be."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ import dataclasses
 import pytest
 import torch
 from drawn_data import class_folders, coco, two_boxes
+from tiny_backbone import tiny_squeezenet
 from torch import nn
 
+from zorki import registry
+from zorki.contracts.capabilities import StartsFromPrior
 from zorki.engine.checks.catalog import choose
 from zorki.engine.checks.check_plan import check_plan
 from zorki.engine.checks.check_training import _check_prior, check_training
@@ -246,10 +249,21 @@ def test_a_trial_learns_on_a_copy(plan):
 
 def test_a_detector_that_calls_everything_an_object_is_named(boxes):
     assert found(boxes, "ZM003") == {}
-    model = copy.deepcopy(boxes.model)
-    nn.init.constant_(model.class_output.bias, 3.0)
-    told = found(dataclasses.replace(boxes, model=model), "ZM003")
-    assert "the loss 'classes' at the start" in told["ZM003"].reason
+    for bias in (0.0, 3.0):  # at 0 the loss of tiny images is that of the prior
+        model = copy.deepcopy(boxes.model)
+        nn.init.constant_(model.class_output.bias, bias)
+        told = found(dataclasses.replace(boxes, model=model), "ZM003")
+        assert "half of all places are an object" in told["ZM003"].reason
+
+
+@pytest.mark.parametrize("name", ["fcos_squeezenet", "retinanet_squeezenet", "yolo3_squeezenet"])
+def test_detectors_start_from_their_prior(name, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    model = registry.build(name, 2, {"image_size": 64}).eval()
+    assert isinstance(model, StartsFromPrior)
+    with torch.no_grad():
+        scores = model.place_scores(model(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)))
+    assert 0.5 * model.prior < float(scores.median()) < 2 * model.prior
 
 
 def test_weights_that_were_trained_may_know_more_than_nothing(plan):

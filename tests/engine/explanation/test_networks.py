@@ -119,4 +119,4 @@ def test_a_region_without_objects_is_told(made):
 
 def test_what_gives_no_score_is_refused():
     with pytest.raises(RecipeError, match="no score to explain"):
-        ask(registry.build("siamfc_squeezenet", 1), torch.zeros(1), Placement(8, 8), Focus())
+        ask(registry.build("gatys_squeezenet", 1), torch.zeros(1), Placement(8, 8), Focus())

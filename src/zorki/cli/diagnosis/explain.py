@@ -18,7 +18,7 @@ from zorki.output import say
 
 def explain(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
-    *images: Annotated[str, Parameter(help="Files, folders, globs, URLs of images.")],
+    *images: Annotated[str, Parameter(help="Files, folders, globs, URLs of images, or of films.")],
     out: Annotated[
         Path | None, Parameter(help="HTML page to write; empty: runs/explain-1/explain.html, -2, ...")
     ] = None,
@@ -28,7 +28,11 @@ def explain(
     ] = None,
     box: Annotated[
         str | None,
-        Parameter(help="Object or region to explain: left,top,right,bottom in pixels of the image."),
+        Parameter(
+            help="Object or region to explain: left,top,right,bottom in pixels of the image; of a tracker "
+            "x,y,width,height in the first frame, as zorki track takes it.",
+            allow_leading_hyphen=True,
+        ),
     ] = None,
     reference: Annotated[
         str | None, Parameter(help="Image with which embeddings are compared: what makes the two similar.")
@@ -39,10 +43,15 @@ def explain(
     ] = None,
     methods: Annotated[
         list[str] | None,
-        Parameter(help="grad-cam, layer-cam, attention-rollout, occlusion; empty: all possible.", negative=""),
+        Parameter(
+            help="response, grad-cam, layer-cam, attention-rollout, occlusion; empty: all possible.", negative=""
+        ),
     ] = None,
     window: Annotated[
         int | None, Parameter(help="Side of the occluding window in network pixels; empty: a seventh of the input.")
+    ] = None,
+    max_frames: Annotated[
+        int | None, Parameter(help="Frames of a video through which a tracker follows; empty: 300.")
     ] = None,
     unit: Annotated[
         list[str] | None,
@@ -63,6 +72,7 @@ def explain(
     zorki explain runs/resnet18-1 photos/ --class dog --methods grad-cam,occlusion
     zorki explain runs/fcos_squeezenet-1 street.jpg --box 40,60,200,320
     zorki explain runs/triplet_resnet18-1 a.jpg --reference b.jpg
+    zorki explain runs/siamfc-1 film.mp4 --box 10,20,50,80
     zorki explain runs/resnet18-1 cat.jpg --unit backbone.layer4.1.conv2:17 --data photos/
     """
     with redirect_stdout(sys.stderr) if json == PRINTED else nullcontext():
@@ -70,7 +80,7 @@ def explain(
             run, images, out, box, unit, data, split, format, max_images,
             {
                 "label": label, "reference": reference, "layer": layer, "window": window, "weights": weights,
-                "device": device, "options": options,
+                "max_frames": max_frames, "device": device, "options": options,
                 "methods": None if methods is None else [name for words in methods for name in words.split(",")],
             },
         )  # fmt: skip
@@ -110,8 +120,9 @@ def _explain(
     check_methods(settings["methods"])
     for words in unit or ():
         Unit.read(words)
-    asked = {**settings, "box": None if box is None else _box(box)}
+    asked = dict(settings)
     opened = open_run(run, asked.pop("weights"), options=asked.pop("options"))
+    asked["box"] = None if box is None else _first_box(box) if opened.task.unit == "video" else _box(box)
     with nullcontext(None) if out is not None else new_output(None, "explain") as folder:
         patches = {}
         if unit:
@@ -125,6 +136,16 @@ def _explain(
         for name, some in patches.items()
     ]
     return found, plain, path
+
+
+def _first_box(words: str) -> list[float]:
+    """Of x,y,width,height of the object that a tracker is shown."""
+    from zorki.engine.video_tracks.prompts import parse_boxes
+
+    boxes = parse_boxes([words])
+    if list(boxes) != [0]:
+        raise RecipeError(f"--box is {words!r}; what a tracker is shown here is in the first frame, which is 0")
+    return boxes[0].xyxy[0].tolist()  # type: ignore[no-any-return]
 
 
 def _box(words: str) -> list[float]:

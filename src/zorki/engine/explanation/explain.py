@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zorki.contracts.capabilities import Focus, LooksAtRegions
+from zorki.contracts.capabilities import AnswersByPlace, Explainable, Focus, LooksAtRegions
 from zorki.data.images import MAX_PIXELS
 from zorki.data.video.films import open_film
 from zorki.engine.data_source import data_of_run, read_data
@@ -25,6 +26,7 @@ from zorki.engine.explanation.network import ExplainedNetwork, ask
 from zorki.engine.explanation.occlusion import occlusion_map
 from zorki.engine.explanation.page import write_explanations
 from zorki.engine.explanation.sanity import check
+from zorki.engine.explanation.tracked_film import MAX_FRAMES, TrackedFrame, tracked_frames
 from zorki.engine.prediction.inference import predict_images
 from zorki.engine.prediction.selection import labels_of
 from zorki.engine.prediction.sources import Source, expand
@@ -35,7 +37,8 @@ from zorki.output import say
 from zorki.types import Boxes, Embedding, Placement, map_tensors
 from zorki.types.arrays import array_of
 
-METHODS = ("grad-cam", "layer-cam", "attention-rollout", "occlusion")
+METHODS = ("response", "grad-cam", "layer-cam", "attention-rollout", "occlusion")
+RARE = ("response", "attention-rollout")  # which most networks lack: nothing that has to be told
 MAX_IMAGES = 1000  # of a dataset that are looked through for exciting patches
 
 
@@ -49,6 +52,7 @@ def explain(
     layer: str | None = None,
     methods: Sequence[str] | None = None,
     window: int | None = None,
+    max_frames: int | None = None,
     weights: str | Path | None = None,
     device: str | int | None = None,
     options: Mapping[str, str] | None = None,
@@ -61,14 +65,16 @@ def explain(
     Args:
         run: a run, its folder, or a model's name with `weights`.
         images: files, folders, addresses or images in memory, as for `zorki.predict`; videos for networks of films,
-            of which one clip is taken, from the middle.
+            of which one clip is taken, from the middle; of a tracker one video, or the images that are its frames, of
+            which eight are explained.
         label: the class, or joint, that is explained, by name or label; None: what is predicted.
         box: left, top, right, bottom in pixels of the image, of the object or region that is explained; None: the most
-            certain object, or the whole image.
+            certain object, or the whole image. Of a tracker that of the object in the first frame.
         reference: the image with which embeddings are compared.
         layer: whose maps Grad-CAM and LayerCAM read; None: the deepest on which the score depends.
         methods: of `METHODS`; None: all that the network allows.
         window: side of the occlusion's window, in pixels of the network; None: a seventh of its longer side.
+        max_frames: of a video through which a tracker follows an object; None: 300.
         out: HTML page to write; None: none.
         patches: what `exciting_patches` gave, for that page.
         quiet: print nothing.
@@ -79,12 +85,12 @@ def explain(
     chosen = check_methods(methods)
     where = check_device(device)
     (opened,) = open_all(run, weights, options=options)
-    work = Explainer(opened, where, label, box, reference, layer, chosen, window, methods is not None)
+    work = Explainer(opened, where, label, box, reference, layer, chosen, window, max_frames, methods is not None)
     found = []
-    for source in _sources(images, films=work.is_clip):
+    for name, question in work.questions(images):
         if not quiet:
-            say(f"{source}: {', '.join(chosen)}", flush=True)
-        found.append(work.explain(source))
+            say(f"{name}: {', '.join(chosen)}", flush=True)
+        found.append(question())
     if out is not None:
         write_explanations(Path(out), opened, found, patches or {})
     return found
@@ -161,6 +167,7 @@ class Explainer:
     layer: str | None
     methods: tuple[str, ...]
     window: int | None
+    max_frames: int | None = None
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -170,15 +177,43 @@ class Explainer:
             len(self.box) == 4 and self.box[0] < self.box[2] and self.box[1] < self.box[3]
         ):
             raise RecipeError(f"box is {tuple(self.box)}; expected left, top, right, bottom in pixels of the image")
-        if self.run.task.unit == "video":
-            raise RecipeError(
-                f"{self.run.task.name} follows an object through a video; explained are scores of images and of films"
-            )
+        if self.max_frames is not None and not self.follows:
+            raise RecipeError(f"{self.run.task.name} follows nothing through a video; leave --max-frames out")
         self.model = on_device(self.run.model, self.device).eval()
-        self.is_clip = self.run.task.unit == "clip"
         if self.is_clip and self.box is not None:
             raise RecipeError("a film is explained as a whole: leave --box out")
+        if self.follows:
+            self._check_tracker()
         self._reference = None if self.reference is None else self._embedding(self.reference)
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether clips of films are explained."""
+        return self.run.task.unit == "clip"
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is a tracker, which is explained in frames of a film."""
+        return self.run.task.unit == "video"
+
+    def _check_tracker(self) -> None:
+        if self.box is None:
+            raise RecipeError("a tracker follows what it is shown: expected the object's box in the first frame")
+        for name, value in (("--class", self.label), ("--reference", self.reference)):
+            if value is not None:
+                raise RecipeError(f"a tracker knows no classes, and compares no whole images: leave {name} out")
+        if not isinstance(self.model, Explainable):
+            raise RecipeError(f"{self.run.model_name} gives a frame no score to explain")
+
+    def questions(self, images: Any) -> Iterator[tuple[str, Callable[[], Explanation]]]:
+        """What is explained, by name, each to be answered when it is called."""
+        if self.follows:
+            box = Boxes(torch.tensor([list(map(float, self.box or ()))]), torch.zeros(1, dtype=torch.int64))
+            for frame in tracked_frames(self.run, images, box, self.device, self.max_frames or MAX_FRAMES):
+                yield f"frame {frame.number}", partial(self.explain_frame, frame)
+            return
+        for source in _sources(images, films=self.is_clip):
+            yield str(source), partial(self.explain, source)
 
     def explain(self, source: Source) -> Explanation:
         """All that is asked, for one image. Raises as `explain`."""
@@ -186,14 +221,32 @@ class Explainer:
             raise RecipeError(f"{source}: explained are images, and this is a video")
         image = self._film(source) if self.is_clip else source.image(self.run.recipe.max_pixels or MAX_PIXELS)
         inputs, placement = self._prepared(image)
+        network = self._asked(str(source), inputs, placement, self._focus(placement, self.box))
+        shown = network.pixels[0] if self.is_clip else image
+        prediction = predict_images(self.model, [image], self.device)[0]
+        return self._answered(str(source), network, shown, prediction, self._words(network.focus))
+
+    def explain_frame(self, frame: TrackedFrame) -> Explanation:
+        """All that is asked, for one frame of a film: why the object is where the tracker found it."""
+        preprocess: Any = self.model.preprocess
+        inputs, (placement,) = preprocess.in_regions([frame.pair], [frame.boxes])
+        name = f"frame {frame.number}"
+        network = self._asked(name, inputs, placement, self._focus(placement, frame.found.xyxy[0].tolist()))
+        words = "the object, which is lost: where it was seen last" if frame.lost else "the object"
+        return self._answered(name, network, frame.pair[1], frame.found, words)
+
+    def _asked(self, name: str, inputs: Any, placement: Placement, focus: Focus) -> ExplainedNetwork:
         try:
-            network = ask(self.model, inputs, placement, self._focus(placement), self.device)
+            return ask(self.model, inputs, placement, focus, self.device)
         except RecipeError as error:
-            raise RecipeError(f"{source}: {error}") from error
+            raise RecipeError(f"{name}: {error}") from error
+
+    def _answered(
+        self, name: str, network: ExplainedNetwork, shown: Tensor, prediction: Any, words: str
+    ) -> Explanation:
         found = Explanation(
-            str(source), array_of(network.pixels[0] if self.is_clip else image),
-            predict_images(self.model, [image], self.device)[0], network.focus,
-            network.placement, self._words(network.focus), network.own_score(), network.unit, frames=network.frames,
+            name, array_of(shown), prediction, network.focus, network.placement, words, network.own_score(),
+            network.unit, frames=network.frames,
         )  # fmt: skip
         random = network.randomized()
         for method in self.methods:
@@ -217,10 +270,10 @@ class Explainer:
             inputs, placements = preprocess([image])
         return inputs, placements[0]
 
-    def _focus(self, placement: Placement) -> Focus:
+    def _focus(self, placement: Placement, xyxy: Sequence[float] | None) -> Focus:
         box = None
-        if self.box is not None:
-            region = Boxes(torch.tensor([list(map(float, self.box))]), torch.zeros(1, dtype=torch.int64))
+        if xyxy is not None:
+            region = Boxes(torch.tensor([list(map(float, xyxy))]), torch.zeros(1, dtype=torch.int64))
             left, top, right, bottom = region.place(placement).xyxy[0].tolist()
             box = left, top, right, bottom
         info = self.run.info
@@ -251,7 +304,7 @@ class Explainer:
         if isinstance(values, str):
             if self.strict:
                 raise RecipeError(f"{found.name}: {values}")
-            found.notes += [values] if method != "attention-rollout" else []  # most networks have none
+            found.notes += [] if method in RARE else [values]
             return
         found.maps[method] = HeatMap(values, network.placement)
         other = self._map(None, random, method, found.layer)
@@ -264,6 +317,8 @@ class Explainer:
         """The map, or why there is none."""
         if method == "occlusion":
             return occlusion_map(network, self.window)
+        if method == "response":
+            return _response(network)
         if method == "attention-rollout":
             return _rollout(network)
         maps = activation_maps(network, layer or self.layer)
@@ -274,6 +329,15 @@ class Explainer:
         if found is not None:
             found.layer, found.activations = maps.layer, maps.activations[-1].cpu()
         return maps.grad_cam(network.size) if method == "grad-cam" else maps.layer_cam(network.size)
+
+
+def _response(network: ExplainedNetwork) -> Tensor | str:
+    if not isinstance(network.model, AnswersByPlace):
+        return "no response: the network's answer is no map over the image, as a tracker's is"
+    inputs = channels_last(map_tensors(network.inputs, lambda tensor: tensor.to(network.device)))
+    with torch.inference_mode():
+        outputs: Any = network.model(inputs)  # type: ignore[operator]
+        return network.model.response_map(outputs)[0].cpu()
 
 
 def _rollout(network: ExplainedNetwork) -> Tensor | str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,35 @@ class Explanation:
         return (
             self.image if self.frames == 1 else in_rows(self.image.transpose(1, 2, 0), self.frames).transpose(2, 0, 1)
         )
+
+    def close_up(self, side: int = SIDE) -> Explanation:
+        """The part that the network was shown, its longer side about so many pixels, where that is a small one."""
+        left, top, right, bottom = self._shown_part()
+        height, width = self.image.shape[1:]
+        if 4 * (right - left) * (bottom - top) > height * width:
+            return self
+        times = max(1, round(side / max(right - left, bottom - top)))
+        image = self.image[:, top:bottom, left:right].repeat(times, 1).repeat(times, 2)
+        across, down = self.placement.scales
+        placement = replace(
+            self.placement, height=image.shape[1], width=image.shape[2], scale=self.placement.scale / times,
+            left=self.placement.left + left * across, top=self.placement.top + top * down,
+        )  # fmt: skip
+        maps = {name: HeatMap(one.values, placement) for name, one in self.maps.items()}
+        return replace(self, image=image, placement=placement, maps=maps)
+
+    def _shown_part(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom in whole pixels of the image; one pixel at least."""
+        place = self.placement
+        ends = []
+        for begin, scale, shown, length in (
+            (place.left, place.scales[0], place.input_width, place.width),
+            (place.top, place.scales[1], place.input_height, place.height),
+        ):
+            low = min(max(0, math.floor(-begin / scale)), length - 1)
+            ends.append((low, max(low + 1, min(length, math.ceil((shown - begin) / scale)))))
+        (left, right), (top, bottom) = ends
+        return left, top, right, bottom
 
     def to_json(self) -> dict[str, Any]:
         """All but the maps, in plain values."""

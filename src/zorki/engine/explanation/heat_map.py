@@ -20,7 +20,8 @@ class HeatMap:
     """How much each pixel of the network's input matters, and where the image lies in it.
 
     Attributes:
-        values: in pixels of the network, on the CPU; 0: nothing, negative: the pixel speaks against.
+        values: in pixels of the network, on the CPU; 0: nothing, negative: the pixel speaks against, NaN: the network
+            cannot answer there.
     """
 
     values: Float[Tensor, "H W"]
@@ -28,11 +29,12 @@ class HeatMap:
 
     @property
     def inside(self) -> Bool[Tensor, "H W"]:
-        """Pixels of the network that are of the image, and not of the canvas around it."""
+        """Pixels of the network that are of the image and in the map, and not of the canvas around it."""
         left, top, right, bottom = self.placement.frame
         height, width = self.values.shape
         rows, columns = torch.arange(height) + 0.5, torch.arange(width) + 0.5
-        return ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))
+        framed = ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))
+        return framed & ~self.values.isnan()
 
     def original(self) -> Float[ndarray, "height width"]:
         """The map over the original image, bilinear; NaN where the network saw nothing of it."""

@@ -19,7 +19,7 @@ from zorki.engine.explanation.film_strip import clip_of, strip_of
 from zorki.errors import RecipeError
 from zorki.nn.layers.initialize import initialize_he
 from zorki.nn.layers.normalize import Normalize
-from zorki.types import Crops, Placement, map_tensors
+from zorki.types import Crops, ExemplarSearch, Placement, map_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -116,7 +116,7 @@ def ask(
     if not isinstance(model, Explainable):
         raise RecipeError(
             f"{type(model).__name__} gives an image no score to explain; expected a network for classes of images or "
-            "films, boxes, masks, joints or embeddings"
+            "films, boxes, masks, joints, embeddings or tracks"
         )
     pixels = pixels_of(inputs)
     with torch.no_grad():
@@ -144,7 +144,12 @@ def frames_of(inputs: Any) -> int:
 
 
 def _images_of(inputs: Any) -> Tensor:
-    return inputs if isinstance(inputs, Tensor) else inputs.images  # type: ignore[no-any-return]
+    return inputs if isinstance(inputs, Tensor) else getattr(inputs, _name_of_images(inputs))  # type: ignore[no-any-return]
+
+
+def _name_of_images(inputs: Any) -> str:
+    """The part of inputs whose pixels are explained: of a pair the region in which an object is sought."""
+    return "searches" if isinstance(inputs, ExemplarSearch) else "images"
 
 
 def with_pixels(inputs: Any, pixels: UInt8[Tensor, "N 3 H W"]) -> Any:
@@ -160,7 +165,7 @@ def with_pixels(inputs: Any, pixels: UInt8[Tensor, "N 3 H W"]) -> Any:
             parts[f.name] = value.repeat(count, *[1] * (value.ndim - 1))
         elif isinstance(value, list):
             parts[f.name] = value * count
-    return dataclasses.replace(inputs, **{**parts, "images": pixels})
+    return dataclasses.replace(inputs, **{**parts, _name_of_images(inputs): pixels})
 
 
 def _placement_of(inputs: Any, placement: Placement, pixels: Tensor) -> Placement:

@@ -26,12 +26,13 @@ FILTERS = 16  # of a sheet
 MAPS = 15  # of channels, three rows on a wide page
 BOX = (0, 190, 255)  # a color that no map has
 NAMES = {
-    "grad-cam": "Grad-CAM", "layer-cam": "LayerCAM", "attention-rollout": "attention rollout", "occlusion": "occlusion",
+    "response": "response", "grad-cam": "Grad-CAM", "layer-cam": "LayerCAM",
+    "attention-rollout": "attention rollout", "occlusion": "occlusion",
 }  # fmt: skip
 HOW_TO_READ = (
-    "Light yellow: what matters most; gray: what does not. Hatched: the network was not shown it. A map tells of the "
-    "network where it is unlike that of random weights (correlation far from 1), and where hiding its top tenth costs "
-    "more of the score than hiding a random tenth."
+    "Light yellow: what matters most; gray: what does not. Hatched: the network was not shown it, or has no answer "
+    "there. A map tells of the network where it is unlike that of random weights (correlation far from 1), and where "
+    "hiding its top tenth costs more of the score than hiding a random tenth."
 )
 
 
@@ -45,15 +46,16 @@ def write_explanations(
     sections = [_image_section(run, one) for one in found]
     sections += [_patch_section(unit, some) for unit, some in patches.items()]
     sections += _layer_sections(run, found)
-    facts = {"model": run.model_name, "task": run.task.name, "images": str(len(found))}
+    facts = {"model": run.model_name, "task": run.task.name}
+    facts["frames" if run.task.unit == "video" else "images"] = str(len(found))
     write_page(path, page(f"What {run.model_name} looked at", sections, subtitle=str(run.folder), facts=facts))
 
 
 def _image_section(run: TrainedModel, found: Explanation) -> Section:
-    cells = [_prediction(run, found)]
+    cells, near = [_prediction(run, found)], found.close_up(SIDE)
     for method in found.maps:
-        drawn = found.plot(method, SIDE).transpose(2, 0, 1)
-        cells.append(Thumbnail(_framed(drawn, found), NAMES[method], alt=f"{NAMES[method]} of {found.name}"))
+        drawn = near.plot(method, SIDE).transpose(2, 0, 1)
+        cells.append(Thumbnail(_framed(drawn, near), NAMES[method], alt=f"{NAMES[method]} of {found.name}"))
     rows = [
         {
             "method": NAMES[name], "correlation with random weights": one.random_correlation,

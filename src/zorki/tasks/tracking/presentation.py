@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zorki.contracts import Presentation
 from zorki.contracts.example import Example, ExampleVideo
 from zorki.types import Boxes, ClassInfo, TrackedBoxes
@@ -66,14 +68,16 @@ class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
 
     def thumbnail(
         self,
-        image: UInt8[ndarray, "T 3 H W"] | Frames,
-        annotation: TrackedBoxes,
+        image: UInt8[ndarray, "*T 3 H W"] | Frames,
+        annotation: TrackedBoxes | Boxes,
         info: ClassInfo,
         ground_truth: TrackedBoxes | None = None,
     ) -> UInt8[ndarray, "3 H2 W2"]:
-        """The last annotated frame with its box; beside the ground truth, both."""
+        """The last annotated frame with its box; beside the ground truth, both. Of one frame's boxes that frame."""
         from zorki.tasks.tracking.drawing import thumbnail
 
+        if isinstance(annotation, Boxes):
+            return thumbnail(np.asarray(image), annotation, None, self.thumbnail_side)
         shown = annotation if ground_truth is None else ground_truth
         frame = int(shown.frames.max()) if len(shown) else 0
         annotated = None if ground_truth is None else _in_frame(ground_truth, frame)

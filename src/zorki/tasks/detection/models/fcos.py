@@ -79,6 +79,8 @@ class Fcos(Detector[FcosOutputs]):
         settings: of the `Detector`.
     """
 
+    prior = PRIOR
+
     def __init__(
         self,
         backbone: Backbone,
@@ -150,6 +152,10 @@ class Fcos(Detector[FcosOutputs]):
         """The focal loss where every class of every point scores `PRIOR`, as RetinaNet's."""
         alike = replace(outputs, logits=[torch.full_like(one, prior_logit(PRIOR)) for one in outputs.logits])
         return {"classes": float(self.loss(alike, targets)["classes"])}
+
+    def place_scores(self, outputs: FcosOutputs) -> Float[Tensor, " N"]:
+        """Of each class at each point."""
+        return torch.cat([one.flatten() for one in outputs.logits]).float().sigmoid()
 
     def candidates(self, outputs: FcosOutputs) -> NmsCandidates:
         """The best boxes of each level, cut off at the edges of the input."""

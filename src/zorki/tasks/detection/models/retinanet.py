@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Num
 from torch import Tensor
 from torch.nn import functional
 
@@ -78,6 +78,8 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         settings: of the `Detector`.
     """
 
+    prior = PRIOR
+
     def __init__(
         self,
         backbone: Backbone,
@@ -141,6 +143,10 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         """The focal loss where every class of every anchor scores `PRIOR` (section 3.3)."""
         alike = replace(outputs, logits=[torch.full_like(one, prior_logit(PRIOR)) for one in outputs.logits])
         return {"classes": float(self.loss(alike, targets)["classes"])}
+
+    def place_scores(self, outputs: RetinaNetOutputs) -> Float[Tensor, " N"]:
+        """Of each class at each anchor."""
+        return torch.cat([one.flatten() for one in outputs.logits]).float().sigmoid()
 
     def candidates(self, outputs: RetinaNetOutputs) -> NmsCandidates:
         """The best boxes of each level, cut off at the edges of the input."""

@@ -83,6 +83,8 @@ class Yolo3(Detector[Yolo3Outputs]):
 
     anchors: Tensor
 
+    prior = PRIOR
+
     def __init__(
         self,
         backbone: Backbone,
@@ -166,6 +168,10 @@ class Yolo3(Detector[Yolo3Outputs]):
         predictions[..., 4] = prior_logit(PRIOR)
         losses = self.loss(replace(outputs, predictions=predictions), targets)
         return {name: float(losses[name]) for name in ("objectness", "classes")}
+
+    def place_scores(self, outputs: Yolo3Outputs) -> Float[Tensor, " N"]:
+        """The objectness of each anchor."""
+        return outputs.predictions[..., 4].float().sigmoid().flatten()
 
     def candidates(self, outputs: Yolo3Outputs) -> NmsCandidates:
         """The best pairs of box and class among the boxes that are most likely objects; scores are the product."""

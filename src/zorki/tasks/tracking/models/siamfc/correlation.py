@@ -14,6 +14,9 @@ class CrossCorrelation(nn.Module):
     The factor starts at a thousandth, as in the authors' program: sums over thousands of products are large.
     """
 
+    unit = "logit"
+    """What `forward` gives, in a word."""
+
     def __init__(self) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.tensor(1e-3))
@@ -42,6 +45,7 @@ class CosineCorrelation(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.tensor(10.0)) if learned else None
         self.bias = nn.Parameter(torch.tensor(-5.0)) if learned else None
+        self.unit = "logit" if learned else "cosine similarity"
 
     def forward(self, exemplars: Float[Tensor, "N C h w"], searches: Float[Tensor, "N S C H W"]) -> Tensor:
         """Logits, or cosines, (N, S, H - h + 1, W - w + 1)."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import Decoding, ExportGraph
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus
 from zorki.data.preprocess.tracking.pairs import ExemplarSearchPairs
 from zorki.data.preprocess.tracking.windows import cut_windows, exemplar_sides
 from zorki.errors import RecipeError
@@ -134,6 +134,7 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         self.backbone, self.trim = backbone, trim
         self.stride = backbone.strides[-1]
         self.correlation = correlation
+        self.focus_unit = f"{correlation.unit} at the object's place"
         self.radius, self.tracker = radius, tracker
         self.weight_map, self.defaults = weight_map, SIAMFC_DEFAULTS | defaults
 
@@ -191,17 +192,19 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
     @torch.no_grad()
     def decode(self, outputs: ResponseMaps, placements: Sequence[Placement]) -> list[Boxes]:
         """A square around the best place of each search region, as large as what an exemplar shows usually."""
-        size, half = self.preprocess.size, self.preprocess.exemplar / 4
         found = []
         for logits, placement in zip(outputs.logits.float(), placements, strict=True):
-            row, column = divmod(int(logits.argmax()), logits.shape[1])
-            x, y = ((place - outputs.origin) * outputs.stride + size / 2 for place in (column, row))
             scores = self.correlation.scores(logits.amax()[None]).cpu()
-            box = Boxes(
-                torch.tensor([[x - half, y - half, x + half, y + half]]), torch.zeros(1, dtype=torch.int64), scores
-            )
+            box = Boxes(torch.tensor([self._best_box(logits, outputs)]), torch.zeros(1, dtype=torch.int64), scores)
             found.append(box.restore(placement))
         return found
+
+    def _best_box(self, logits: Float[Tensor, "H W"], outputs: ResponseMaps) -> tuple[float, float, float, float]:
+        """In pixels of the search region."""
+        size, half = self.preprocess.size, self.preprocess.exemplar / 4
+        row, column = divmod(int(logits.argmax()), logits.shape[1])
+        x, y = ((place - outputs.origin) * outputs.stride + size / 2 for place in (column, row))
+        return x - half, y - half, x + half, y + half
 
     # -- tracking
 
@@ -306,6 +309,37 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         return self.normalize.mean.device
 
     # -- capabilities
+
+    def complete_focus(self, outputs: ResponseMaps, focus: Focus, placement: Placement) -> Focus:
+        """The box where the response is largest, where none is given."""
+        box = self._best_box(outputs.logits[0].float(), outputs) if focus.box is None else focus.box
+        return dataclasses.replace(focus, box=box)
+
+    def focus_scores(self, outputs: ResponseMaps, focus: Focus) -> Float[Tensor, " B"]:
+        """The response at the place that is nearest to the middle of the box."""
+        assert focus.box is not None
+        left, top, right, bottom = focus.box
+        rows, columns = outputs.logits.shape[1:]
+        row, column = (
+            min(max(0, round(self._place((low + high) / 2, outputs))), count - 1)
+            for low, high, count in ((top, bottom, rows), (left, right, columns))
+        )
+        return outputs.logits[:, row, column]
+
+    def response_map(self, outputs: ResponseMaps) -> Float[Tensor, "B H W"]:
+        """Scores between the places bilinear; NaN in the rim of the region, in which the exemplar would stick out."""
+        scores, size = self.correlation.scores(outputs.logits.float()), self.preprocess.size
+        steps = self._place(torch.arange(size, device=scores.device) + 0.5, outputs)
+        grids = [steps / max(1, count - 1) * 2 - 1 for count in scores.shape[:0:-1]]
+        grid = torch.stack([grids[0][None].expand(size, -1), grids[1][:, None].expand(-1, size)], 2)
+        found = functional.grid_sample(
+            scores[:, None], grid.expand(len(scores), -1, -1, -1), padding_mode="border", align_corners=True
+        )
+        return found[:, 0].masked_fill((grid.abs() > 1).any(2), torch.nan)
+
+    def _place(self, pixels: Any, outputs: ResponseMaps) -> Any:
+        """Pixels of the search region, along one axis, as places of the map."""
+        return (pixels - self.preprocess.size / 2) / outputs.stride + outputs.origin
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
