@@ -3,10 +3,10 @@
     zorki train lenet5 fashion-mnist/ --limit 6000 --limit-val 2000 --epochs 2 --workers 0 --seeds 10 --name ten
     python benchmarks/compare_verdicts.py runs/ten --split test
 
-Runs of any task serve. Ten runs that differ in the seed alone are evaluated once, with the replicates over images that `compare` draws. Then
-five of them are held against the other five, in all 252 ways: whatever is called better or worse is wrong. And again
-with a number of deviations added to the second five: whatever is called better is found. Last with as many seeds as
-asked for, drawn from a normal distribution with the mean and the deviation of the ten.
+Runs of any task serve. Ten runs that differ in the seed alone are evaluated once, with the replicates over images that
+`compare` draws. Then five of them are held against the other five, in all 252 ways: whatever is called better or worse
+is wrong. And again with a number of deviations added to the second five: whatever is called better is found. Last with
+as many seeds as asked for, drawn from a normal distribution with the mean and the deviation of the ten.
 """
 
 from __future__ import annotations
