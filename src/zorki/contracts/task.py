@@ -28,6 +28,7 @@ class Task(ABC, Generic[T, P]):
     name: ClassVar[str]
     monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
     summary: ClassVar[str]  # one line for `zorki tasks`
+    pipeline_tag: ClassVar[str] = ""  # what Hugging Face calls such a task; empty: it has no word for it
     unit: ClassVar[Literal["image", "clip", "video"]] = "image"  # what a sample is, and what one prediction is about
     keeps_last: ClassVar[bool] = False  # True: the last epoch's weights are kept, whatever the monitor says
     settings: ClassVar[Any] = None  # the kind of its recipe, where it has one of its own; None: `Recipe` alone

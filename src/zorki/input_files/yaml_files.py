@@ -45,21 +45,29 @@ def read_yaml(
     """
     try:
         data = read_bytes(path, max_bytes=max_bytes)
-        _check(path, data, deepest, max_values)
+    except OSError as error:
+        raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+    return parse_yaml(data, str(path), as_text=as_text, deepest=deepest, max_values=max_values)
+
+
+def parse_yaml(
+    data: bytes, source: str, *, as_text: bool = False, deepest: int = DEEPEST, max_values: int = MAX_VALUES
+) -> Any:
+    """The values of YAML that stands in `source`, such as a file's name; else as `read_yaml`."""
+    try:
+        _check(source, data, deepest, max_values)
         return yaml.load(data, Loader=_Text if as_text else _Safe)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f":{mark.line + 1}: the YAML is broken at column {mark.column + 1}" if mark else ": the YAML is broken"
-        raise DataError(f"{path}{place}: {error.problem or error.context}") from error
-    except OSError as error:
-        raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{source}{place}: {error.problem or error.context}") from error
     except DataError:
         raise
     except Exception as error:  # values that are not of their tag end in errors of every kind
-        raise DataError(f"{path}: the YAML cannot be read: {error or type(error).__name__}") from error
+        raise DataError(f"{source}: the YAML cannot be read: {error or type(error).__name__}") from error
 
 
-def _check(path: Path, data: bytes, deepest: int, max_values: int) -> None:
+def _check(path: str, data: bytes, deepest: int, max_values: int) -> None:
     """Raises DataError where the document is beyond a bound."""
     sizes: dict[str, int] = {}  # of each anchor whose values are complete
     stack: list[tuple[str | None, int]] = []  # of each open list or mapping: its anchor, and the values before it

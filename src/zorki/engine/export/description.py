@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from zorki import registry
 from zorki.contracts import Model
 from zorki.contracts.capabilities import ExportGraph
+from zorki.engine.publishing.weights_source import weights_source
 from zorki.engine.run.open import TrainedModel
 from zorki.exported.file import FORMAT, PREFIX
 from zorki.types import ClassInfo
-from zorki.weights.fetching import published
 
 
 def description(model: Model[Any, Any, Any], graph: ExportGraph, info: ClassInfo) -> dict[str, Any]:
@@ -37,20 +35,10 @@ def about_run(run: TrainedModel) -> dict[str, Any]:
     return {
         "task": run.task.name,
         "model": run.model_name,
-        "weights": weights_of(run),
+        "weights": weights_source(run.model_name, run.recipe.weights),
         "max_pixels": run.recipe.max_pixels,
         "settings": {"options": dict(run.recipe.options)},  # with which the network can be built again
     }
-
-
-def weights_of(run: TrainedModel) -> dict[str, Any] | None:
-    """Where published weights came from, and their licence, as far as it is known; None: from nowhere."""
-    word = run.recipe.weights
-    if word is None:
-        return None
-    sources = registry.find(run.model_name).weights
-    known = [one for one in published(sources) if word in (one.word, one.source)]
-    return {"source": known[0].source if known else Path(word).name, "license": known[0].license if known else None}
 
 
 def properties(values: Mapping[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ runs/lenet5-1/
   steps.csv epochs.csv tensorboard/   the log
   results.json      metrics of the best weights on each split
   report.html
+  README.md         the model card, whose sections a person may change
 """
 
 from __future__ import annotations

@@ -191,9 +191,9 @@ def predict_each(model: ServedModel, images: Sequence[np.ndarray]) -> list[Any]:
 
 
 def _weights_of(run: Any) -> dict[str, Any] | None:
-    from zorki.engine.export.description import weights_of
+    from zorki.engine.publishing.weights_source import weights_source
 
-    return weights_of(run)
+    return weights_source(run.model_name, run.recipe.weights)
 
 
 def _too_many(height: int, width: int, most: int) -> str:

@@ -10,6 +10,7 @@ from zorki.engine.device import on_device
 from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.evaluation.ensemble import baseline
 from zorki.engine.evaluation.split import SAMPLES, eval_loader, evaluate_split, reference_loader
+from zorki.engine.publishing.model_card import write_card
 from zorki.engine.run.folder import ABOUT, RESULTS, class_info_json, result_json
 from zorki.engine.run.open import TrainedModel, load
 from zorki.engine.run.report import write_report
@@ -40,6 +41,8 @@ def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[s
     run.about["class_info"] = class_info_json(run.info)
     write_json(plan.folder / ABOUT, run.about)
     say(f"report: {write_report(run, plan.dataset, plan.data_survey, found, first_loss=first_loss)}")
+    if (kept := write_card(plan.folder)) is not None:
+        say(kept)
     return run
 
 

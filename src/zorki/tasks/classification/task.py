@@ -17,6 +17,7 @@ class Classification(Task[Label, Label]):
     name = "classification"
     monitor = "top1"
     summary = "Which of K classes does the image show?"
+    pipeline_tag = "image-classification"
     settings = ClassificationSettings
     suggestions = (
         ModelSuggestion("cifar_resnet20"),

@@ -17,6 +17,7 @@ class Detection(Task[Boxes, Boxes]):
     name = "detection"
     monitor = "ap"
     summary = "What is where? A box, a class and a score for every object."
+    pipeline_tag = "object-detection"
     settings = DetectionSettings
     suggestions = (
         ModelSuggestion("fcos_mobilenet_v3_large"),

@@ -17,6 +17,7 @@ class InstanceSegmentation(Task[Instances, Instances]):
     name = "instance_segmentation"
     monitor = "mask_ap"
     summary = "Which pixels are of which object? A mask, a box, a class and a score for every object."
+    pipeline_tag = "image-segmentation"
     settings = InstanceSettings
     suggestions = (
         ModelSuggestion("mask_rcnn_squeezenet_fpn"),

@@ -16,6 +16,7 @@ class Localization(Task[Boxes, Boxes]):
     name = "localization"
     monitor = "mean_iou"
     summary = "Where is the one object of an image, or each of its K named parts? One box each, without a detector."
+    pipeline_tag = "object-detection"
     settings = LocalizationSettings
     data = LocalizationData()
     evaluation = LocalizationEvaluation()

@@ -17,6 +17,7 @@ class Pose(Task[Keypoints, Keypoints]):
     name = "pose"
     monitor = "oks_ap"
     summary = "Where is each joint? The points of a skeleton for every person, face or other object."
+    pipeline_tag = "keypoint-detection"
     settings = PoseSettings
     suggestions = (ModelSuggestion("deep_pose_resnet18"), ModelSuggestion("deep_pose_resnet50", images=500, gpu=True))
     data = PoseData()

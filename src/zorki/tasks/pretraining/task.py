@@ -16,6 +16,7 @@ class Pretraining(Task[Annotation, Embedding]):
     name = "pretraining"
     monitor = "knn"
     summary = "A backbone from images without labels."
+    pipeline_tag = "image-feature-extraction"
     keeps_last = True  # choosing an epoch by labels would learn from them
     settings = PretrainingSettings
     data = PretrainingData()

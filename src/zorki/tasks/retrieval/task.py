@@ -16,6 +16,7 @@ class Retrieval(Task[Label, Embedding]):
     name = "retrieval"
     monitor = "map_at_r"
     summary = "Which images show the same thing, be it new?"
+    pipeline_tag = "image-feature-extraction"
     settings = RetrievalSettings
     data = RetrievalData()
     evaluation = RetrievalEvaluation()

@@ -17,6 +17,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
     name = "semantic_segmentation"
     monitor = "miou"
     summary = "Of which class is each pixel?"
+    pipeline_tag = "image-segmentation"
     settings = SegmentationSettings
     suggestions = (
         ModelSuggestion("unet_resnet18"),

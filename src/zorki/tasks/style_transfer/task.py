@@ -16,6 +16,7 @@ class StyleTransfer(Task[Annotation, GeneratedImage]):
     name = "style_transfer"
     monitor = "unclipped"
     summary = "What would this image look like in the style of another?"
+    pipeline_tag = "image-to-image"
     keeps_last = True  # how beautiful an image is no score tells
     settings = StyleTransferSettings
     data = StyleTransferData()

@@ -17,6 +17,7 @@ class VideoClassification(Task[Label, VideoLabel]):
     name = "video_classification"
     monitor = "top1"
     summary = "Which of K classes does a film show, such as what somebody does?"
+    pipeline_tag = "video-classification"
     unit = "clip"
     settings = VideoClassificationSettings
     suggestions = (ModelSuggestion("x3d_xs"), ModelSuggestion("r3d_18", images=500, gpu=True))
