@@ -56,7 +56,7 @@ class Entry:
     `weights` maps a word of `--weights` to a source: "torchvision:ResNet18_Weights.IMAGENET1K_V1",
     "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", "huggingface:PekingU/rtdetr_r18vd", or the address of a file,
     "https://...". A model that is not `trainable` learns nothing from data, and is used with its weights, or as it is
-    built.
+    built. `former` are the builder's arguments of runs whose run.json does not tell them, as earlier versions wrote it.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Entry:
     build: Callable[..., Model[Any, Any, Any]]
     weights: Mapping[str, str] = field(default_factory=dict)
     trainable: bool = True
+    former: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -93,6 +94,7 @@ class Variant:
         fixed: the builder's arguments that make it what it is, such as its backbone; they are no options of it.
         defaults: of arguments where they differ from the builder's.
         weights: as of an `Entry`; None: those that its `backbone` has.
+        former: arguments that the name stood for in earlier versions, where it was one of `any_backbone`.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Variant:
     fixed: Mapping[str, Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, str] | None = None
+    former: Mapping[str, Any] = field(default_factory=dict)
 
 
 def backbone_variants(
@@ -181,7 +184,7 @@ def variant_entry(task: type[Task[Any, Any]], build: Callable[..., Any], variant
     if weights is None:
         weights = backbone_weights(str(variant.fixed.get("backbone", "")))
     bound = _bound(build, variant.summary, variant.fixed, variant.defaults)
-    return Entry(variant.name, _instance(task), bound, weights)
+    return Entry(variant.name, _instance(task), bound, weights, former=variant.former)
 
 
 def _on_backbone(task: type[Task[Any, Any]], build: Callable[..., Any], pattern: Variant, backbone: str) -> Entry:

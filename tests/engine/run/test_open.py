@@ -149,3 +149,11 @@ def test_a_run_that_lacks_its_data_says_so_where_they_are_needed(tmp_path):
     with pytest.raises(RecipeError, match="does not tell which data it was trained on: name them"):
         data_of_run(about, ["a", "b"])
     assert data_of_run(about, ["a", "b"], "photos") == ("photos", ["a", "b"])
+
+
+def test_a_name_that_was_one_of_any_backbone_opens_as_what_it_was():
+    """Earlier versions had no preset of that name, and did not tell the arguments of the builder."""
+    about = {"model": "fcos_mobilenet_v3_small", "task": "detection", "recipe": {"options": {"channels": "64"}}}
+    assert recipe_of(about).options == {"channels": "64", "separable": False, "frozen_norms": True}
+    assert recipe_of({**about, "builder": {}}).options == {"channels": "64"}
+    assert recipe_of({**about, "model": "gone"}).options == {"channels": "64"}

@@ -152,9 +152,18 @@ def recipe_of(about: Mapping[str, Any]) -> Recipe:
     values = without_measured_size(about["recipe"], about.get("explicit", {"image_size"}))
     if "allow_outside" not in values:  # earlier versions followed every path
         values = {**values, "allow_outside": True}
+    if "builder" not in about:  # earlier versions did not tell what they built of the name
+        values = {**values, "options": {**_former_options(about), **values.get("options", {})}}
     task = registry.task(about["task"])
     kind: type[Recipe] = (task.settings if task is not None else None) or Recipe
     return kind.of({name: value for name, value in values.items() if name in names(kind)})
+
+
+def _former_options(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return registry.find(str(about.get("model"))).former
+    except RecipeError:  # whoever builds it tells that there is none
+        return {}
 
 
 def class_info_of(about: Mapping[str, Any], task: Task[Any, Any], folder: Path) -> ClassInfo:

@@ -25,7 +25,7 @@ from zorki.engine.data_check import Survey, content_notes_of, survey
 from zorki.engine.data_source import data_of_run, read_data, source_of
 from zorki.engine.device import rank
 from zorki.engine.run import checkpoints, logs
-from zorki.engine.run.build import build, build_trained
+from zorki.engine.run.build import build, build_trained, builder_options
 from zorki.engine.run.changes import changed
 from zorki.engine.run.data_files import check_files, write_files
 from zorki.engine.run.defaults import Choice, complete, limit_val
@@ -323,6 +323,7 @@ def _about(plan: TrainingPlan, source: str, class_names: Sequence[str] | None) -
         "counts": {split: len(indices) for split, indices in plan.data_survey.splits.items()} | plan.data_survey.whole,
         "train_count": len(plan.train_indices),
         "preprocess": plan.model.preprocess.to_json(),
+        "builder": _builder(plan),
         "parameters": sum(p.numel() for p in plan.model.parameters()),
         "explicit": {name: recipe[name] for name in plan.explicit},
         "choices": [dataclasses.asdict(choice) for choice in plan.choices],
@@ -332,6 +333,13 @@ def _about(plan: TrainingPlan, source: str, class_names: Sequence[str] | None) -
         "plugins": registry.plugins(),
         "environment": environment(),
     }
+
+
+def _builder(plan: TrainingPlan) -> dict[str, Any]:
+    """All arguments that the network was built with, so that it stays what it is when defaults change."""
+    given = builder_options(plan.recipe)
+    options = {name: given.get(name, one.default) for name, one in plan.entry.options().items()}
+    return {name: value for name, value in options.items() if isinstance(value, str | int | float | tuple | None)}
 
 
 def _write(plan: TrainingPlan) -> None:

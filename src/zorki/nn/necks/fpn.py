@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone, last_maps
+from zorki.nn.layers.initialize import initialize_he
+from zorki.nn.layers.separable import separable_linear
 from zorki.nn.layers.strided import StridedConv2d
 
 
@@ -26,6 +28,7 @@ class FeaturePyramid(nn.Module):
         strides: wanted, finest first. Finer ones than the backbone has are left out.
         channels: of every output map.
         extra: how maps coarser than the backbone's are made.
+        separable: the 3x3 convolutions are depthwise-separable, each with a batch norm, see `separable_linear`.
 
     Raises:
         RecipeError: the backbone has no map of any wanted stride.
@@ -38,6 +41,7 @@ class FeaturePyramid(nn.Module):
         channels: int = 256,
         *,
         extra: Literal["conv", "pool"] = "conv",
+        separable: bool = False,
     ) -> None:
         super().__init__()
         last = last_maps(backbone)
@@ -49,11 +53,15 @@ class FeaturePyramid(nn.Module):
         self.strides = (*found, *coarser)
         self.channels = channels
         self.inner = nn.ModuleList(nn.Conv2d(backbone.channels[tap], channels, 1) for tap in self.taps)
-        self.outer = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in self.taps)
         self.pools = len(coarser) if extra == "pool" else 0
-        self.extra = nn.ModuleList(
-            StridedConv2d(channels, channels, 3, stride=2, padding=1) for _ in (coarser if extra == "conv" else ())
-        )
+        made = () if self.pools else coarser
+        if separable:
+            self.outer = nn.ModuleList(separable_linear(channels, channels) for _ in self.taps)
+            self.extra = nn.ModuleList(separable_linear(channels, channels, stride=2) for _ in made)
+            initialize_he(self)
+            return
+        self.outer = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in self.taps)
+        self.extra = nn.ModuleList(StridedConv2d(channels, channels, 3, stride=2, padding=1) for _ in made)
         for convolution in (*self.inner, *self.outer, *self.extra):
             nn.init.kaiming_uniform_(convolution.weight, a=1)
             nn.init.zeros_(convolution.bias)

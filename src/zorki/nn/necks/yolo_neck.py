@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone, last_maps
-from zorki.nn.backbones.darknet import convolve
+from zorki.nn.backbones.darknet import SLOPE, convolve
 from zorki.nn.layers.initialize import initialize_he
+from zorki.nn.layers.separable import separable_convolution
 
 
 class YoloNeck(nn.Module):
@@ -29,13 +30,23 @@ class YoloNeck(nn.Module):
         strides: wanted, finest first, each twice the one before.
         widths: channels of the 1x1 convolutions of each scale; the 3x3 and the output maps have twice as many.
         depth: convolutions of a column before its last: an odd number, 5 in the paper.
+        separable: the 3x3 convolutions are depthwise-separable.
 
     Raises:
         RecipeError: the backbone has no map of the first stride.
     """
 
-    def __init__(self, backbone: Backbone, strides: Sequence[int], widths: Sequence[int], *, depth: int = 5) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        strides: Sequence[int],
+        widths: Sequence[int],
+        *,
+        depth: int = 5,
+        separable: bool = False,
+    ) -> None:
         super().__init__()
+        wide = _separable if separable else _convolve
         last = last_maps(backbone)
         if strides[0] not in last:
             raise RecipeError(f"the neck needs a map of stride {strides[0]}, but the backbone has {backbone.strides}")
@@ -44,13 +55,13 @@ class YoloNeck(nn.Module):
         channels = [backbone.channels[tap] for tap in self.taps]
         self.coarser = nn.ModuleList()
         while len(channels) < len(strides):
-            self.coarser.append(convolve(channels[-1], min(512, channels[-1]), 3, stride=2))
+            self.coarser.append(wide(channels[-1], min(512, channels[-1]), 2))
             channels.append(min(512, channels[-1]))
         self.columns, self.tops, self.bridges = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for level, (incoming, width) in enumerate(zip(channels, widths, strict=True)):
             coarser = width if level + 1 < len(widths) else 0
-            self.columns.append(_column(incoming + coarser, width, depth))
-            self.tops.append(convolve(width, 2 * width, 3))
+            self.columns.append(_column(incoming + coarser, width, depth, wide))
+            self.tops.append(wide(width, 2 * width))
             if level:
                 self.bridges.append(convolve(width, widths[level - 1], 1))
         self.channels = tuple(2 * width for width in widths)
@@ -73,12 +84,20 @@ class YoloNeck(nn.Module):
         return outputs
 
 
-def _column(channels: int, width: int, depth: int) -> nn.Sequential:
+def _convolve(channels: int, width: int, stride: int = 1) -> nn.Sequential:
+    return convolve(channels, width, 3, stride)
+
+
+def _separable(channels: int, width: int, stride: int = 1) -> nn.Sequential:
+    return separable_convolution(channels, width, stride, activation=nn.LeakyReLU(SLOPE, inplace=True))
+
+
+def _column(channels: int, width: int, depth: int, wide: Callable[[int, int], nn.Module]) -> nn.Sequential:
     if depth % 2 == 0:
         raise ValueError(f"depth must be odd, not {depth}: a column begins and ends with a 1x1 convolution")
-    layers = [convolve(channels, width, 1)]
+    layers: list[nn.Module] = [convolve(channels, width, 1)]
     for _ in range(depth // 2):
-        layers += [convolve(width, 2 * width, 3), convolve(2 * width, width, 1)]
+        layers += [wide(width, 2 * width), convolve(2 * width, width, 1)]
     return nn.Sequential(*layers)
 
 

@@ -26,6 +26,7 @@ from zorki.registry import Variant, model
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import (
     PRIOR,
+    SeparableTower,
     Tower,
     best_classes,
     dense_published,
@@ -75,6 +76,7 @@ class Fcos(Detector[FcosOutputs]):
             (section 3.2 has 64 to 128 pixels for stride 16); the first level learns all smaller ones, and the last
             all larger ones.
         twin: cells lie from the corner on, as torchvision's do.
+        separable: the 3x3 convolutions of pyramid and towers are depthwise-separable; the outputs are 1x1.
         max_per_level: candidates.
         settings: of the `Detector`.
     """
@@ -91,20 +93,22 @@ class Fcos(Detector[FcosOutputs]):
         radius: float = 1.5,
         reach: float = 4.0,
         twin: bool = False,
+        separable: bool = False,
         max_per_level: int = 1000,
         settings: dict[str, Any],
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, max_iou=0.6, max_boxes=100, **settings)
-        self.neck = FeaturePyramid(backbone, STRIDES, channels)
+        self.neck = FeaturePyramid(backbone, STRIDES, channels, separable=separable)
         drop_later_maps(backbone, self.neck.taps[-1])
-        self.class_tower = Tower(channels, depth, norm=True)
-        self.class_output = quiet_convolution(channels, num_classes, prior=PRIOR)
+        kernel = 1 if separable else 3
+        self.class_tower = self._tower(channels, depth, separable)
+        self.class_output = quiet_convolution(channels, num_classes, prior=PRIOR, kernel=kernel)
         accept_coco_slots(self.class_output, num_classes)
-        self.box_tower = Tower(channels, depth, norm=True)
-        self.box_output = quiet_convolution(channels, 4)
+        self.box_tower = self._tower(channels, depth, separable)
+        self.box_output = quiet_convolution(channels, 4, kernel=kernel)
         # Boxes start half as large as the level's largest: a ReLU around 0 would predict, and learn, half of nothing.
         nn.init.constant_(self.box_output.bias, reach / 2)  # type: ignore[arg-type]
-        self.centerness_output = quiet_convolution(channels, 1)
+        self.centerness_output = quiet_convolution(channels, 1, kernel=kernel)
         self.grid: Literal["centered", "corner"] = "corner" if twin else "centered"
         self.radius, self.reach, self.max_per_level = radius, reach, max_per_level
 
@@ -112,9 +116,9 @@ class Fcos(Detector[FcosOutputs]):
         """Raw outputs for uint8 images."""
         maps = self.neck(self.backbone(self.normalize(inputs)))
         size = (inputs.shape[2], inputs.shape[3])
-        boxes = [self.box_tower(m) for m in maps]
+        classes, boxes = self.class_tower.levels(maps), self.box_tower.levels(maps)
         return FcosOutputs(
-            [rows_of(self.class_output(self.class_tower(m)), self.num_classes) for m in maps],
+            [rows_of(self.class_output(m), self.num_classes) for m in classes],
             [rows_of(functional.relu(self.box_output(m)), 4) for m in boxes],
             [rows_of(self.centerness_output(m), 1) for m in boxes],
             level_points(maps, self.neck.strides, size, self.grid),
@@ -173,6 +177,10 @@ class Fcos(Detector[FcosOutputs]):
         xyxy, scores, labels = (torch.cat(part, 1) for part in zip(*levels, strict=True))
         return NmsCandidates(xyxy, scores, labels)
 
+    def _tower(self, channels: int, depth: int, separable: bool) -> Tower | SeparableTower:
+        levels = len(self.neck.strides)
+        return SeparableTower(channels, depth, levels) if separable else Tower(channels, depth, norm=True)
+
     def _strides(self, points: Sequence[Tensor]) -> Float[Tensor, " N"]:
         return torch.cat(
             [torch.full_like(p[:, 0], stride) for p, stride in zip(points, self.neck.strides, strict=True)]
@@ -203,6 +211,13 @@ def centerness_of(sides: Float[Tensor, "N 4"]) -> Float[Tensor, " N"]:
             "FCOS (Tian et al., 2019) on MobileNetV3 large, for small images.",
             {"backbone": "mobilenet_v3_large"},
         ),
+        Variant(
+            "fcos_mobilenet_v3_small",
+            "FCOS (Tian et al., 2019) on MobileNetV3 small, with separable convolutions, for small images.",
+            {"backbone": "mobilenet_v3_small"},
+            {"channels": 96, "separable": True, "frozen_norms": False},
+            former={"channels": 128, "separable": False, "frozen_norms": True},
+        ),
     ],
     any_backbone="fcos_{backbone}",
 )
@@ -216,6 +231,7 @@ def fcos(
     reach: float = 4.0,
     min_score: float = 0.05,
     frozen_norms: bool = True,
+    separable: bool = False,
 ) -> Fcos:
     """FCOS (Tian et al., 2019) for small images and small batches.
 
@@ -227,6 +243,7 @@ def fcos(
         reach: in strides, where the boxes of a level begin; see `Fcos`.
         min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
+        separable: pyramid and towers are of depthwise-separable convolutions with batch norms.
     """
     return Fcos(
         backbone_named(backbone),
@@ -234,6 +251,7 @@ def fcos(
         channels=channels,
         depth=depth,
         reach=reach,
+        separable=separable,
         settings=settings_on(
             backbone, Letterbox(image_size, stride=32), min_score=min_score, frozen_norms=frozen_norms
         ),

@@ -10,8 +10,11 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zorki.errors import RecipeError
+from zorki.nn.layers.initialize import initialize_he
+from zorki.nn.layers.separable import MapNorm2d, depthwise
 from zorki.nn.necks.fpn import pyramid_published
 from zorki.ops.anchors import grid_points, place_anchors
 
@@ -40,15 +43,45 @@ class Tower(nn.Sequential):
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 
+    def levels(self, maps: Sequence[Float[Tensor, "B C _ _"]]) -> list[Float[Tensor, "B C _ _"]]:
+        """Of every level."""
+        return [self(one) for one in maps]
 
-def quiet_convolution(in_channels: int, out_channels: int, *, prior: float | None = None) -> nn.Conv2d:
-    """A 3x3 convolution that starts with small weights.
+
+class SeparableTower(nn.Module):
+    """Depthwise-separable convolutions, shared by all levels; the batch norms are each level's own.
+
+    Levels have statistics of their own, which the running averages of a shared norm would mix up; EfficientDet (Tan et
+    al., 2020) has it so. Batch norms go into the
+    convolutions where the network is exported; group norms would stay.
+    """
+
+    def __init__(self, channels: int, depth: int, levels: int) -> None:
+        super().__init__()
+        pairs = [(depthwise(channels), nn.Conv2d(channels, channels, 1, bias=False)) for _ in range(depth)]
+        self.convolutions = nn.ModuleList(layer for pair in pairs for layer in pair)
+        initialize_he(self)
+        self.norms = nn.ModuleList(nn.ModuleList(MapNorm2d(channels) for _ in self.convolutions) for _ in range(levels))
+
+    def levels(self, maps: Sequence[Float[Tensor, "B C _ _"]]) -> list[Float[Tensor, "B C _ _"]]:
+        """Of every level."""
+        return [self._level(one, norms) for one, norms in zip(maps, self.norms, strict=True)]
+
+    def _level(self, x: Tensor, norms: nn.Module) -> Tensor:
+        assert isinstance(norms, nn.ModuleList)
+        for convolution, norm in zip(self.convolutions, norms, strict=True):
+            x = functional.relu6(norm(convolution(x)), inplace=True)
+        return x
+
+
+def quiet_convolution(in_channels: int, out_channels: int, *, prior: float | None = None, kernel: int = 3) -> nn.Conv2d:
+    """A convolution that starts with small weights.
 
     Args:
         prior: the probability of an untrained sigmoid; None starts the bias at 0. Almost every anchor is
             background, and without this the first steps only undo a huge loss (section 3.3).
     """
-    convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    convolution = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
     nn.init.normal_(convolution.weight, std=0.01)
     assert convolution.bias is not None
     nn.init.constant_(convolution.bias, 0.0 if prior is None else prior_logit(prior))

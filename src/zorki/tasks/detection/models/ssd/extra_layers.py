@@ -13,6 +13,7 @@ from torch.nn import functional
 from zorki.nn.backbones.backbone import Backbone, run_with_taps
 from zorki.nn.backbones.vgg import Vgg
 from zorki.nn.layers.initialize import initialize_he
+from zorki.nn.layers.separable import depthwise
 from zorki.nn.layers.strided import StridedConv2d
 
 
@@ -48,18 +49,15 @@ class ExtraMaps(nn.Module):
         channels: of the backbone's last map.
         maps: one entry for each new map.
         norm: a group norm behind each convolution; the paper has none.
+        separable: 3x3 depthwise and 1x1 in the place of 3x3, as in SSDLite (Sandler et al., 2018, section 6.2).
     """
 
-    def __init__(self, channels: int, maps: Sequence[ExtraMap], *, norm: bool) -> None:
+    def __init__(self, channels: int, maps: Sequence[ExtraMap], *, norm: bool, separable: bool = False) -> None:
         super().__init__()
         self.maps = nn.ModuleList()
         for entry in maps:
-            convolutions = (
-                nn.Conv2d(channels, entry.hidden, 1, bias=not norm),
-                StridedConv2d(entry.hidden, entry.channels, entry.kernel, entry.stride, entry.padding, bias=not norm),
-            )
             layers: list[nn.Module] = []
-            for convolution in convolutions:
+            for convolution in _convolutions(channels, entry, norm, separable):
                 layers.append(convolution)
                 if norm:
                     layers.append(nn.GroupNorm(16, convolution.out_channels))
@@ -77,12 +75,23 @@ class ExtraMaps(nn.Module):
         return found
 
 
-def extra_maps(channels: int, count: int) -> ExtraMaps:
+def _convolutions(channels: int, entry: ExtraMap, norm: bool, separable: bool) -> list[nn.Conv2d]:
+    narrow = nn.Conv2d(channels, entry.hidden, 1, bias=not norm)
+    if separable:
+        mix = nn.Conv2d(entry.hidden, entry.channels, 1, bias=not norm)
+        return [narrow, depthwise(entry.hidden, entry.stride), mix]
+    return [
+        narrow,
+        StridedConv2d(entry.hidden, entry.channels, entry.kernel, entry.stride, entry.padding, bias=not norm),
+    ]
+
+
+def extra_maps(channels: int, count: int, *, separable: bool = False) -> ExtraMaps:
     """`count` maps, each half the size of the one before, for any backbone.
 
     Group norms, because the last maps have too few places, and detectors' batches too few images, for batch norms.
     """
-    return ExtraMaps(channels, [ExtraMap(128, 256) for _ in range(count)], norm=True)
+    return ExtraMaps(channels, [ExtraMap(128, 256) for _ in range(count)], norm=True, separable=separable)
 
 
 class SsdVgg(Backbone):

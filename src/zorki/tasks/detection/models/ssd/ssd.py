@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone, last_maps
 from zorki.nn.backbones.named import backbone as named_backbone
+from zorki.nn.layers.separable import separable_output
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, generalized_iou
@@ -88,6 +90,7 @@ class Ssd(Detector[SsdOutputs]):
         scaled: so many of the backbone's maps come at a learned scale, see `MapScale`; the paper has it for the first.
             Without norms in the backbone all need it: heads on maps of other magnitudes learn slowly, and ill.
         matching: "iou" or "hungarian", see `match_priors`.
+        separable: the predicting convolutions are SSDLite's, see `separable_output`.
         settings: of the `Detector`.
     """
 
@@ -101,6 +104,7 @@ class Ssd(Detector[SsdOutputs]):
         num_classes: int,
         scaled: int = 1,
         matching: str = "iou",
+        separable: bool = False,
         settings: dict[str, Any],
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, min_score=0.01, max_iou=0.45, max_boxes=200, **settings)
@@ -111,17 +115,15 @@ class Ssd(Detector[SsdOutputs]):
         widths = [*(backbone.channels[tap] for tap in self.taps), *extra.channels]
         counts = [len(shapes) for shapes in grid.shapes]
         pairs = list(zip(widths, counts, strict=True))
-        self.regressors = nn.ModuleList(nn.Conv2d(width, 4 * count, 3, padding=1) for width, count in pairs)
-        self.classifiers = nn.ModuleList(
-            nn.Conv2d(width, (num_classes + 1) * count, 3, padding=1) for width, count in pairs
-        )
+        convolution = separable_output if separable else partial(nn.Conv2d, kernel_size=3, padding=1)
+        self.regressors = nn.ModuleList(convolution(width, 4 * count) for width, count in pairs)
+        self.classifiers = nn.ModuleList(convolution(width, (num_classes + 1) * count) for width, count in pairs)
         for layer in (*self.regressors, *self.classifiers):
             # The paper's Xavier start gives wild outputs behind features that no norm has tamed.
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
+            nn.init.normal_(_last(layer).weight, std=0.01)
+            nn.init.zeros_(_last(layer).bias)  # type: ignore[arg-type]
         for layer in self.classifiers:
-            assert isinstance(layer, nn.Conv2d)
-            accept_coco_slots(layer, num_classes, nothing="first")
+            accept_coco_slots(_last(layer), num_classes, nothing="first")
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> SsdOutputs:
         """Raw outputs for uint8 images."""
@@ -164,6 +166,13 @@ class Ssd(Detector[SsdOutputs]):
         return NmsCandidates(picked, best.flatten(1), labels.flatten(1))
 
 
+def _last(layer: nn.Module) -> nn.Conv2d:
+    """The convolution that gives the outputs."""
+    output = layer[-1] if isinstance(layer, nn.Sequential) else layer
+    assert isinstance(output, nn.Conv2d)
+    return output
+
+
 @model(
     Detection,
     variants=[
@@ -174,15 +183,30 @@ class Ssd(Detector[SsdOutputs]):
             {"backbone": "mobilenet_v3_large"},
             {"image_size": 320},
         ),
+        Variant(
+            "ssd_mobilenet_v3_small",
+            "SSDLite (Liu et al., 2016; Sandler et al., 2018) on MobileNetV3-Small.",
+            {"backbone": "mobilenet_v3_small"},
+            {"image_size": 320, "separable": True},
+            former={"separable": False},
+        ),
     ],
     any_backbone="ssd_{backbone}",
 )
-def ssd(num_classes: int, *, backbone: str, image_size: int = 300, matching: str = "iou") -> Ssd:
+def ssd(
+    num_classes: int, *, backbone: str, image_size: int = 300, matching: str = "iou", separable: bool = False
+) -> Ssd:
     """SSD (Liu et al., 2016) on any backbone.
 
     Its maps of strides 8 and more are used, continued by strided convolutions to six. Priors are those of SSD300 for
     COCO, in shares of `image_size`; images are as long as `image_size` and not made square, their canvas 32 pixels at
     least: of a lower strip some backbones keep no pixel.
+
+    Args:
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the images' longer side, in pixels.
+        matching: "iou" or "hungarian", see `match_priors`.
+        separable: the 3x3 convolutions behind the backbone are depthwise-separable: SSDLite.
 
     Raises:
         RecipeError: there is no such backbone, or it has no map of stride 8 or more.
@@ -193,7 +217,7 @@ def ssd(num_classes: int, *, backbone: str, image_size: int = 300, matching: str
         raise RecipeError(f"SSD needs maps of stride 8 or more, but {backbone} has {network.strides}")
     strides, taps = list(last)[:6], list(last.values())[:6]
     drop_later_maps(network, taps[-1])
-    extra = extra_maps(network.channels[taps[-1]], 6 - len(taps))
+    extra = extra_maps(network.channels[taps[-1]], 6 - len(taps), separable=separable)
     while len(strides) < 6:
         strides.append(2 * strides[-1])
     return Ssd(
@@ -204,6 +228,7 @@ def ssd(num_classes: int, *, backbone: str, image_size: int = 300, matching: str
         num_classes=num_classes,
         scaled=len(taps),
         matching=matching,
+        separable=separable,
         settings=settings_on(backbone, Letterbox(image_size, stride=16, least=32)),
     )
 

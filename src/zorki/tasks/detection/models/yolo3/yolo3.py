@@ -225,6 +225,13 @@ def _nine(anchors: Anchors, size: int) -> Float[Tensor, "9 2"]:
             {"backbone": "mobilenet_v3_large"},
         ),
         Variant(
+            "yolo3_mobilenet_v3_small",
+            "YOLO v3 (Redmon and Farhadi, 2018) on MobileNetV3-Small, with a thin neck of separable convolutions.",
+            {"backbone": "mobilenet_v3_small"},
+            {"separable": True},
+            former={"separable": False},
+        ),
+        Variant(
             "yolo3_darknet53",
             "YOLO v3 (Redmon and Farhadi, 2018) as published, on Darknet-53.",
             {"backbone": "darknet53", "widths": (128, 256, 512), "depth": 5},
@@ -244,6 +251,7 @@ def yolo3(
     ignore: float = 0.5,
     widths: tuple[int, int, int] = (64, 128, 256),
     depth: int = 3,
+    separable: bool = False,
 ) -> Yolo3:
     """YOLO v3 (Redmon and Farhadi, 2018) on any backbone.
 
@@ -252,10 +260,11 @@ def yolo3(
         image_size: of the images' longer side, in pixels.
         widths: of the neck, finest scale first; the paper's are (128, 256, 512).
         depth: of the neck's columns; the paper's is 5.
+        separable: the neck's 3x3 convolutions are depthwise-separable.
         anchors, box_loss, also, ignore: see `Yolo3`.
     """
     network = backbone_named(backbone)
-    neck = YoloNeck(network, STRIDES, widths, depth=depth)
+    neck = YoloNeck(network, STRIDES, widths, depth=depth, separable=separable)
     drop_later_maps(network, neck.taps[-1])
     return Yolo3(
         network,
