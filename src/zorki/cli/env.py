@@ -17,6 +17,7 @@ EXTRAS = {
     "pandas": ("pandas",),
     "supervision": ("supervision",),
     "index": ("faiss-cpu",),
+    "buckets": ("fsspec", "s3fs", "gcsfs"),
     "parquet": ("pyarrow",),
     "lancedb": ("lancedb", "pyarrow"),
     "milvus": ("pymilvus", "milvus-lite"),

@@ -102,6 +102,7 @@ def predict(
     zorki predict runs/fcos_squeezenet-1 unlabeled/ --to label_studio --out drafts
     zorki predict --resume runs/predict-1
     zorki predict model.onnx photos/ --out shards --format jsonl --resume
+    zorki predict model.onnx s3://bucket/photos --out s3://bucket/shards --resume
     """
     from zorki.engine.prediction.predict import predict as stream
 
@@ -120,7 +121,7 @@ def predict(
     if tracker and not track:
         raise RecipeError("--tracker has the thresholds of --track: say --track as well")
     shards = {"format": format, "shard_size": shard_size}
-    if is_sharded(resume, shards):
+    if is_sharded([*sources, out], resume, shards):
         if strict or to is not None:
             raise RecipeError(f"{'--strict' if strict else '--to'} goes without shards; leave it or --format out")
         return predict_into_shards(run, sources, out, resume, settings, shards, batch_size, device)

@@ -24,11 +24,13 @@ Resume = Annotated[
 OF_SHARDS = ("conf", "iou", "max_det", "classes", "weights", "tile", "overlap", "options", "boxes_from")
 
 
-def is_sharded(resume: bool | str | None, shards: Mapping[str, Any]) -> bool:
-    """Whether the words ask for shards."""
+def is_sharded(places: Sequence[str | None], resume: bool | str | None, shards: Mapping[str, Any]) -> bool:
+    """Whether the words ask for shards, by a flag, or by the address of a bucket among the places."""
     from zorki.engine.prediction.shards.manifest import is_begun
+    from zorki.engine.prediction.shards.store import is_address
 
     asked = resume is True or any(value is not None for value in shards.values())
+    asked = asked or any(is_address(place) for place in places if place is not None)
     return asked or (isinstance(resume, str) and is_begun(resume))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zorki.engine.prediction.journal import check_equal
-from zorki.engine.prediction.shards.store import Store
+from zorki.engine.prediction.shards.store import Store, is_address, open_output
 from zorki.errors import DataError, RecipeError
 from zorki.files import plain
 from zorki.input_files.json_files import read_json
@@ -18,7 +18,7 @@ VERSION = 1  # of the folder
 
 def is_begun(folder: str) -> bool:
     """Whether shards were begun in a folder."""
-    return (Path(folder) / MANIFEST).is_file()
+    return MANIFEST in open_output(folder).names() if is_address(folder) else (Path(folder) / MANIFEST).is_file()
 
 
 def write_manifest(store: Store, run: str, command: dict[str, Any], about: dict[str, Any]) -> None:

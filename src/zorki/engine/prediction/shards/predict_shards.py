@@ -121,8 +121,8 @@ def predict_shards(
 
     Args:
         run: as of `predict`, one.
-        source: a folder.
-        out: a folder, new unless `resume`.
+        source: a folder, or the address of one in a bucket, as s3://bucket/photos.
+        out: a folder, or such an address, new unless `resume`.
         resume: go on: images that stand in whole shards are left out, those that failed are tried again. Where
             nothing was begun, begin.
         quiet: print nothing.
@@ -266,7 +266,7 @@ def _place(output: Store, name: str, folder: str, suffix: str) -> Path:
 
 def _reason(source: Source, error: DataError) -> str:
     """Without the path, which stands beside it, and which may be that of a copy."""
-    text = str(error).removeprefix(f"{source.path}: ")
+    text = str(error).removeprefix(f"{source.path or source}: ")
     return text if source.path is None else text.replace(str(source.path), source.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from zorki.data.annotations.listing import is_image, missing_root, walk_files
 from zorki.data.video.container import is_video
-from zorki.engine.prediction.sources import Source, found_file
+from zorki.engine.prediction.sources import LIVE, Source, found_file
 from zorki.errors import DataError
 from zorki.files import whole
 
@@ -111,20 +112,38 @@ class Folder:
             (self.folder / name).unlink()
 
 
-def open_images(address: str) -> Store:
-    """The folder that images are read from.
+def is_address(place: str) -> bool:
+    """Whether it is the address of a bucket, or of another place that fsspec reaches."""
+    found = re.match(r"([a-z][a-z0-9+.-]+)://", place)
+    return found is not None and found[1] not in ("http", "https", *LIVE)
+
+
+def open_images(place: str) -> Store:
+    """The folder, or prefix of a bucket, that images are read from.
 
     Raises:
-        DataError: there is no such folder, or the address is not one of a folder.
+        ZorkiError: there is no such folder, it is not a folder, or as `Bucket`.
     """
-    folder = Path(address).expanduser()
+    if is_address(place):
+        return _bucket(place)
+    folder = Path(place).expanduser()
     if not folder.is_dir():
         raise missing_root(folder) or DataError(
-            f"{address}: it is a file; shards are made of the images of one folder: name the folder"
+            f"{place}: it is a file; shards are made of the images of one folder: name the folder"
         )
     return Folder(folder)
 
 
-def open_output(address: str) -> Store:
-    """The folder that shards are written to, which need not be there yet."""
-    return Folder(Path(address).expanduser())
+def open_output(place: str) -> Store:
+    """The folder, or prefix of a bucket, that shards are written to, which need not be there yet.
+
+    Raises:
+        ZorkiError: as `Bucket`.
+    """
+    return _bucket(place) if is_address(place) else Folder(Path(place).expanduser())
+
+
+def _bucket(address: str) -> Store:
+    from zorki.engine.prediction.shards.buckets import Bucket
+
+    return Bucket(address)
