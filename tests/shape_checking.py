@@ -17,6 +17,7 @@ import typing
 from pathlib import Path
 
 from beartype import BeartypeConf, beartype
+from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import AbstractArray, jaxtyped
 from jaxtyping._import_hook import _JaxtypingFinder
 
@@ -37,10 +38,20 @@ def checked(thing):
         nonlocal made
         if made is None:
             made = _checker(thing)
-        return made(*values, **named)
+        try:
+            return made(*values, **named)
+        except BeartypeCallHintViolation:
+            if not _sizes_are_symbols():
+                raise
+            return thing(*values, **named)
 
     call._is_checked = True
     return call
+
+
+def _sizes_are_symbols():
+    """Whether an export with free sizes is under way, to which a size is no int."""
+    return "torch" in sys.modules and sys.modules["torch"].compiler.is_exporting()
 
 
 def _checker(function):

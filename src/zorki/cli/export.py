@@ -25,6 +25,10 @@ def export(
         int | None, Parameter(help="Height of the input in pixels; empty: the model's own for square images.")
     ] = None,
     width: Annotated[int | None, Parameter(help="Width of the input in pixels; empty: as --height.")] = None,
+    any_size: Annotated[
+        bool,
+        Parameter(negative="", help="Height and width are free, as in the run; the export takes a minute or more."),
+    ] = False,
     weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
     conf: Conf = None,
     iou: Iou = None,
@@ -45,8 +49,8 @@ def export(
 
     try:
         export_run(
-            run, to=to, out=out, height=height, width=width, weights=weights, conf=conf, iou=iou, max_det=max_det,
-            classes=classes, data=data, images=images, allow_loss=allow_loss,
+            run, to=to, out=out, height=height, width=width, any_size=any_size, weights=weights, conf=conf, iou=iou,
+            max_det=max_det, classes=classes, data=data, images=images, allow_loss=allow_loss,
         )  # fmt: skip
     except ParityError as error:
         say(f"error: {error}")

@@ -102,7 +102,7 @@ class ExportGraph:
             first. Their first axis, the batch, is free.
         outputs: names of what comes out.
         decoding: what the outputs mean.
-        any_size: height and width of the images, their last two axes, are free; else they are fixed.
+        size_step: height and width of the images, their last two axes, are any multiples of it; None: they are fixed.
         free: of inputs that have them, further axes that are free, with names.
     """
 
@@ -110,7 +110,7 @@ class ExportGraph:
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
     decoding: Decoding
-    any_size: bool = False
+    size_step: int | None = None
     free: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
@@ -494,7 +494,11 @@ class JoinsParts(Protocol):
 
 @runtime_checkable
 class FitsCanvas(Protocol):
-    """Preprocessing whose batches can be laid on a larger canvas: for exported files that take one size alone."""
+    """Preprocessing to canvases of several sizes, which can be larger: for exported files that take one size alone."""
+
+    @property
+    def stride(self) -> int:
+        """Sides of the canvas are multiples of it."""
 
     def on_canvas(self, part: tuple[Any, list[Placement]], height: int, width: int) -> tuple[Any, list[Placement]]:
         """The batch, images alone, on a canvas of that size, which is no smaller."""

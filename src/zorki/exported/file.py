@@ -36,6 +36,7 @@ class ExportedFile:
         inputs: shapes of what the graph takes, by name; a free axis is None.
         graph: the session of ONNX Runtime on the CPU, by which the file was read.
         weights: where published weights came from that training began with, and their license; None: from nowhere.
+        size_step: free heights and widths are multiples of it.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class ExportedFile:
     inputs: Mapping[str, tuple[int | None, ...]]
     graph: Any = field(repr=False, compare=False)
     weights: Mapping[str, Any] | None = None
+    size_step: int = 1
 
     @property
     def batch_size(self) -> int | None:
@@ -60,23 +62,31 @@ class ExportedFile:
         return Session(self, device)
 
     def fit(self, inputs: Any, placements: Sequence[Placement]) -> tuple[Array, list[Placement]]:
-        """A batch as the graph takes it: on a larger canvas where its sizes are fixed.
+        """A batch as the graph takes it: on a larger canvas where its sizes are fixed, or multiples of a number.
 
         Raises:
             RecipeError: the image is larger than the graph.
         """
         images: Any = inputs.images if isinstance(inputs, Padded) else inputs
         height, width = self.inputs["images"][-2:]
-        size = images.shape[-2] if height is None else height, images.shape[-1] if width is None else width
+        size = (
+            next_multiple(images.shape[-2], self.size_step) if height is None else height,
+            next_multiple(images.shape[-1], self.size_step) if width is None else width,
+        )
         if images.shape[-2:] == size:
             return images, list(placements)
         fits = images.shape[-2] <= size[0] and images.shape[-1] <= size[1]
         if not isinstance(self.preprocess, FitsCanvas) or not fits:
             raise RecipeError(
                 f"{self.path} takes {size[0]} x {size[1]} pixels, and this image needs {images.shape[-2]} x "
-                f"{images.shape[-1]}; export the run again for inputs of such sizes, or without --height and --width"
+                f"{images.shape[-1]}; export the run again for inputs of such sizes, or with --any-size"
             )
         return self.preprocess.on_canvas((images, list(placements)), *size)
+
+
+def next_multiple(side: int, step: int) -> int:
+    """The least multiple of `step` that is not below `side`."""
+    return -(-side // step) * step
 
 
 def open_file(path: Path) -> ExportedFile:
@@ -115,6 +125,7 @@ def open_file(path: Path) -> ExportedFile:
             inputs,
             session,
             values.get("weights"),
+            int(values.get("size_step", 1)),
         )
     except KeyError as error:
         raise WeightsError(f"{path}: {PREFIX}{error.args[0]} is missing; export the run again") from error

@@ -16,14 +16,17 @@ from zorki.types import ClassInfo
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("run"), "lenet5", "classification", {"image_size": 32})
+
+
+def trained(folder, name, task, options):
     torch.manual_seed(0)
-    name = "lenet5"
-    model = registry.build(name, 3, {"image_size": 32}).eval()
-    torch.nn.init.normal_(model.head.fc.weight if hasattr(model.head, "fc") else next(model.head.parameters()), std=0.5)
-    folder = tmp_path_factory.mktemp("run")
-    about = {"model": name, "task": "classification", "data": None}
-    task = registry.find(name).task
-    return TrainedModel(folder, name, task, ClassInfo(("a", "b", "c")), Recipe(), about, model)
+    model = registry.build(name, 3, options).eval()
+    torch.nn.init.normal_(
+        next(model.head.parameters()) if task == "classification" else next(model.parameters()), std=0.5
+    )
+    about = {"model": name, "task": task, "data": None}
+    return TrainedModel(folder, name, registry.find(name).task, ClassInfo(("a", "b", "c")), Recipe(), about, model)
 
 
 def test_a_program_of_torch_with_its_parity(run, tmp_path, capsys):
@@ -58,6 +61,23 @@ def test_words_and_names_that_cannot_be(run, tmp_path):
     with pytest.raises(ZorkiError, match="needs training images"):
         zorki.export(run, to="int8", out=tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_any_size_takes_images_as_the_run_does(tmp_path):
+    run = trained(tmp_path / "run", "full_resolution", "semantic_segmentation", {"width": 4})
+    path = zorki.export(run, to="torch", any_size=True, out=tmp_path / "model.pt2", images=0)
+    program = torch.export.load(str(path))
+    for count, rows, columns in ((1, 2, 5), (3, 3, 2)):
+        images = torch.randint(0, 256, (count, 3, rows * 32, columns * 32), dtype=torch.uint8)
+        with torch.no_grad():
+            torch.testing.assert_close(program.module()(images), run.model(images).main)
+    with pytest.raises(ZorkiError, match="any_size leaves height and width free"):
+        zorki.export(run, any_size=True, height=64)
+
+
+def test_images_of_one_size_need_no_file_of_any(run, tmp_path):
+    with pytest.raises(ZorkiError, match="--any-size: Pad of this run makes images of one size"):
+        zorki.export(run, any_size=True, out=tmp_path / "model.onnx")
 
 
 def test_samples_are_spread():

@@ -26,6 +26,7 @@ def description(model: Model[Any, Any, Any], graph: ExportGraph, info: ClassInfo
         "preprocess": model.preprocess.to_json(),
         "decoding": graph.decoding.to_json(),
         "thresholds": dict(graph.decoding.thresholds),
+        "size_step": graph.size_step,
         "precision": "float32",
     }
 

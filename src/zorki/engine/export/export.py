@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Preprocess
-from zorki.contracts.capabilities import ExportGraph, ExportsParts
+from zorki.contracts.capabilities import ExportGraph, ExportsParts, FitsCanvas
 from zorki.engine.evaluation.evaluate import evaluation_dataset
 from zorki.engine.export.description import about_run, description, properties
 from zorki.engine.export.feeds import feed_of
 from zorki.engine.export.onnx_file import (
+    STEP,
     check_exportable,
     free_axes,
     graphs_of,
+    input_size,
     name_of,
     need_onnx,
+    of_any_size,
     part_path,
     write_onnx,
 )
@@ -46,6 +50,7 @@ def export(
     out: str | Path | None = None,
     height: int | None = None,
     width: int | None = None,
+    any_size: bool = False,
     weights: str | Path | None = None,
     conf: float | None = None,
     iou: float | None = None,
@@ -64,6 +69,8 @@ def export(
         to: onnx; openvino; torch, a program of torch.export; int8, ONNX in 8 bits.
         out: of the file; None: model.onnx (.xml, .pt2) in the next free folder runs/export-N.
         height, width: of the input, in pixels; None: of what the network makes of a square image, or as the other.
+        any_size: height and width are free, in multiples of the preprocessing's stride. PyTorch needs half a minute to
+            minutes for such a graph.
         conf, iou, max_det, classes: thresholds that become part of the graph, as of `zorki.predict`.
         data: whose images are compared; None: the run's.
         images: how many are, at most; 0: none.
@@ -85,7 +92,13 @@ def export(
     check_exportable(model)
     # Trackers' crops have sizes of their own.
     rows, columns = (1, 1) if isinstance(model, ExportsParts) else _size(model.preprocess, height, width)
+    if any_size:
+        if height is not None or width is not None:
+            raise RecipeError("any_size leaves height and width free; expected neither beside it")
+        rows, columns = _trial_size(model.preprocess, rows)
     graphs = graphs_of(model, rows, columns)
+    if any_size:
+        graphs = {part: of_any_size(graph, model.preprocess) for part, graph in graphs.items()}
     samples = _samples(opened, data, images, CALIBRATION if to == "int8" else 0)
     with _target(out, ENDINGS[to]) as path:
         for part, graph in graphs.items():
@@ -217,15 +230,13 @@ def _shape(shape: Sequence[int], axes: Mapping[int, str]) -> str:
 def _size(preprocess: Preprocess, height: int | None, width: int | None) -> tuple[int, int]:
     """Height and width: those asked for, one for both where the other is left out, else of a square image."""
     if height is None and width is None:
-        return _own_size(preprocess)
+        return input_size(preprocess, 64, 64)
     first: Any = height if height is not None else width
     return int(first), int(width if width is not None else first)
 
 
-def _own_size(preprocess: Preprocess) -> tuple[int, int]:
-    """What a square image of the network's own scale becomes: height and width."""
-    import torch
-
-    inputs, _ = preprocess([torch.zeros((3, 64, 64), dtype=torch.uint8)])
-    images = inputs if isinstance(inputs, torch.Tensor) else inputs.images
-    return int(images.shape[-2]), int(images.shape[-1])
+def _trial_size(preprocess: Preprocess, side: int) -> tuple[int, int]:
+    """Of images that a graph of any size is made with: maps with one row or as many rows as columns would stay so."""
+    step = math.lcm(STEP, preprocess.stride) if isinstance(preprocess, FitsCanvas) else 0
+    rows = max(side // max(1, step), 9) * step or side
+    return rows, rows + step

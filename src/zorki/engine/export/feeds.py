@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from zorki.contracts import Preprocess
 from zorki.contracts.capabilities import ExportGraph, FitsCanvas
 from zorki.errors import RecipeError
+from zorki.exported.file import next_multiple
 from zorki.types import Crops, FrameAndFlow, ImagesWithProposals, Padded, Placement
 
 
@@ -46,12 +47,12 @@ def feed_of(preprocess: Preprocess, graph: ExportGraph, images: Sequence[Tensor]
     if pixels.ndim > graph.inputs["images"].ndim:
         # Clips of a film, all of which are looked at; or views, of which the first is the image.
         pixels = pixels.flatten(0, 1) if graph.decoding.kind == "clip_label" else pixels[:, 0]
-    size = tuple(graph.inputs["images"].shape[-2:])
-    if not graph.any_size and tuple(pixels.shape[-2:]) != size:
+    size = _size_for(graph, *pixels.shape[-2:])
+    if pixels.shape[-2:] != size:
         if not isinstance(preprocess, FitsCanvas) or pixels.shape[-2] > size[0] or pixels.shape[-1] > size[1]:
             raise RecipeError(
                 f"an image needs {pixels.shape[-2]}x{pixels.shape[-1]} pixels, and the file has {size[0]}x{size[1]}; "
-                "say --height and --width as large as the largest"
+                "say --height and --width as large as the largest, or --any-size"
             )
         moved, placed = preprocess.on_canvas((pixels.numpy(), list(placements)), *size)
         pixels = torch.from_numpy(np.asarray(moved))
@@ -59,3 +60,11 @@ def feed_of(preprocess: Preprocess, graph: ExportGraph, images: Sequence[Tensor]
         others["frames"] = torch.tensor([placement.frame for placement in placed], dtype=torch.float32)
     tensors = {"images": pixels, **others}
     return Feed({name: tensors[name].numpy() for name in graph.inputs}, placed, inputs, placements)
+
+
+def _size_for(graph: ExportGraph, height: int, width: int) -> tuple[int, int]:
+    """Height and width at which the graph takes images of that size."""
+    if graph.size_step is None:
+        rows, columns = graph.inputs["images"].shape[-2:]
+        return int(rows), int(columns)
+    return next_multiple(height, graph.size_step), next_multiple(width, graph.size_step)

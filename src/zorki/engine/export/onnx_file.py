@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
-from zorki.contracts import Model
-from zorki.contracts.capabilities import Exportable, ExportGraph, ExportsParts
+from zorki.contracts import Model, Preprocess
+from zorki.contracts.capabilities import Exportable, ExportGraph, ExportsParts, FitsCanvas
 from zorki.engine.export.description import description, properties
 from zorki.engine.export.runtimes import need
 from zorki.engine.export.translations import translations
-from zorki.errors import ZorkiError
+from zorki.errors import RecipeError, ZorkiError
 from zorki.files import whole
 from zorki.types import ClassInfo
 
 OPSET = 20
+STEP = 32  # pixels, of free heights and widths: where sizes of maps are halves of halves, PyTorch can solve for them
 
 
 def check_exportable(model: Model[Any, Any, Any]) -> None:
@@ -111,7 +114,7 @@ def _converted(graph: ExportGraph, named: str) -> torch.onnx.ONNXProgram:
                 opset_version=OPSET,
                 input_names=list(graph.inputs),
                 output_names=list(graph.outputs),
-                dynamic_shapes=free_axes(graph),
+                dynamic_shapes=dynamic_shapes(graph),
                 custom_translation_table=translations(),
                 verbose=False,
             )
@@ -129,9 +132,52 @@ def free_axes(graph: ExportGraph) -> tuple[dict[int, str], ...]:
     """Names of the free axes of every input: the batch, height and width where the graph allows, and its own."""
     axes = []
     for name, value in graph.inputs.items():
-        sizes = {value.ndim - 2: "height", value.ndim - 1: "width"} if graph.any_size and name == "images" else {}
+        free = graph.size_step is not None and name == "images"
+        sizes = {value.ndim - 2: "height", value.ndim - 1: "width"} if free else {}
         axes.append({0: "batch", **graph.free.get(name, {}), **sizes})
     return tuple(axes)
+
+
+def dynamic_shapes(graph: ExportGraph) -> tuple[dict[int, Any], ...]:
+    """The free axes as `torch.export` takes them.
+
+    Height and width are told to be multiples, for sizes of maps are then solved for by halves, and not by inequalities
+    of their rounding, at which PyTorch gives up or takes long.
+    """
+    named = free_axes(graph)
+    if graph.size_step in (None, 1):
+        return named
+    steps = {name: graph.size_step * torch.export.Dim(f"{name}_steps") for name in ("height", "width")}
+    return tuple({place: steps.get(name, torch.export.Dim.DYNAMIC) for place, name in one.items()} for one in named)
+
+
+def makes_many_sizes(preprocess: Preprocess) -> TypeGuard[FitsCanvas]:
+    """Whether images of several shapes become inputs of several sizes."""
+    if not isinstance(preprocess, FitsCanvas):
+        return False
+    return input_size(preprocess, 64, 64) != input_size(preprocess, 64, 32)
+
+
+def input_size(preprocess: Preprocess, height: int, width: int) -> tuple[int, int]:
+    """Height and width of what an image of that size becomes."""
+    inputs, _ = preprocess([torch.zeros((3, height, width), dtype=torch.uint8)])
+    images = inputs if isinstance(inputs, torch.Tensor) else inputs.images
+    return int(images.shape[-2]), int(images.shape[-1])
+
+
+def of_any_size(graph: ExportGraph, preprocess: Preprocess) -> ExportGraph:
+    """The same for images of all sizes, in multiples of 32 and of those that the preprocessing makes.
+
+    Raises:
+        RecipeError: it makes images of one size alone.
+    """
+    if graph.size_step is not None:
+        return graph
+    if not makes_many_sizes(preprocess):
+        raise RecipeError(
+            f"--any-size: {type(preprocess).__name__} of this run makes images of one size; a file without it takes all"
+        )
+    return dataclasses.replace(graph, size_step=math.lcm(STEP, preprocess.stride))
 
 
 def need_onnx() -> None:

@@ -154,7 +154,7 @@ class FastStyle(Model[StylizedBatch, Annotation, GeneratedImage]):
         """From pixels to "stylized", uint8 pixels of the same size; any size of at least 41 pixels a side."""
         images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
         network = ExportedStyle(self.transform)
-        return ExportGraph(network, {"images": images}, ("stylized",), Decoding("image"), any_size=True)
+        return ExportGraph(network, {"images": images}, ("stylized",), Decoding("image"), size_step=1)
 
 
 class ExportedStyle(nn.Module):
