@@ -26,6 +26,7 @@ OPTIONS = {
     "detr_squeezenet": {"width": 64, "layers": 1, "queries": 20},
     "two_stage_detr_squeezenet": {"width": 64, "layers": 1, "queries": 20},
     "rtdetr_squeezenet": {"width": 64, "layers": 2, "queries": 20},
+    "dfine_squeezenet": {"width": 32, "layers": 2, "queries": 10, "denoising": 8},
     "retinanet_squeezenet": {"channels": 32, "depth": 1}, "fcos_squeezenet": {"channels": 32, "depth": 1},
     "faster_rcnn_squeezenet": {"hidden": 64}, "faster_rcnn_squeezenet_fpn": {"hidden": 64, "channels": 64},
     # Keys that were drawn by chance stay negatives for good where one batch is all there is.

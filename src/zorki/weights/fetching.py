@@ -27,6 +27,7 @@ LICENSES: Mapping[str, str] = {
     "PekingU/rtdetr_v2_r18vd": "apache-2.0",
     "ustc-community/dfine-nano-coco": "apache-2.0",
     "ustc-community/dfine-small-coco": "apache-2.0",
+    "ustc-community/dfine-medium-coco": "apache-2.0",
 }
 """Of repositories on Hugging Face, as they state them."""
 

@@ -23,6 +23,7 @@ FAMILIES = {
     "detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
     "two_stage_detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
     "rtdetr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
+    "dfine_squeezenet": {"width": 32, "layers": 1, "queries": 20},
     "faster_rcnn_squeezenet_fpn": {"hidden": 32, "channels": 32, "max_boxes": 20},
     "rcnn_squeezenet": {"hidden": 32}, "sppnet_squeezenet": {"hidden": 32}, "fast_rcnn_squeezenet": {"hidden": 32},
     "localizer_squeezenet1_1": {}, "cam_squeezenet1_1": {},

@@ -2,12 +2,17 @@
 
 import pytest
 import torch
+from wave_weights import copy_to_transformers, fill_with_waves, wave_images
 
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.ops.boxes import xyxy_to_cxcywh
-from zorki.tasks.detection.models.rtdetr.published import TransformersNames, our_name
+from zorki.tasks.detection.models.detr.set_loss import SetLoss
+from zorki.tasks.detection.models.rtdetr.decoder import DeformableDecoder
+from zorki.tasks.detection.models.rtdetr.hybrid_encoder import cross_stage_encoder
+from zorki.tasks.detection.models.rtdetr.published import TransformersNames
+from zorki.tasks.detection.models.rtdetr.query_loss import LayerLoss
 from zorki.tasks.detection.models.rtdetr.resnet_vd import ResNetVd
-from zorki.tasks.detection.models.rtdetr.rtdetr import RtDetr
+from zorki.tasks.detection.models.rtdetr.rtdetr import RtDetr, map_channels
 from zorki.types import Boxes
 
 WIDTHS = (16, 24, 32, 48)
@@ -25,42 +30,27 @@ def ours():
         "min_score": 0.0,
         "weight_map": TransformersNames(),
     }
+    network = ResNetVd(WIDTHS, 16)
     model = RtDetr(
-        ResNetVd(WIDTHS, 16),
+        network,
+        cross_stage_encoder(map_channels(network, 64), 64, 2, 256, expansion=0.5),
+        DeformableDecoder(2, 64, 2, 256, [4, 4, 4], 3),
+        LayerLoss(SetLoss(3, "varifocal")),
         num_classes=3,
         width=64,
-        layers=2,
         queries=20,
-        expansion=0.5,
         denoising=12,
-        points=4,
         settings=settings,
     )
-    with torch.no_grad():
-        for place, (name, value) in enumerate(sorted(model.state_dict().items())):
-            if value.is_floating_point() and not name.startswith("normalize."):
-                value.copy_(waves(name, value, place))
+    fill_with_waves(model)
     return model.eval()
-
-
-def waves(name, value, place):
-    index = torch.arange(value.numel(), dtype=torch.float64)
-    noise = torch.sin(index * index * 0.37 + index * 1.1 + place).float().view_as(value)
-    if name.endswith("running_var") or (name.endswith("weight") and value.ndim == 1):
-        return 1 + 0.2 * noise
-    return noise * (0.2 if value.ndim > 1 else 0.1)
-
-
-def make_images():
-    values = torch.arange(2 * 3 * 96 * 64, dtype=torch.float64)
-    return ((torch.sin(values * values * 0.013) + 1) * 127.5).byte().view(2, 3, 96, 64)
 
 
 @pytest.fixture(scope="module")
 def found():
     model = ours()
     with torch.no_grad():
-        outputs = model(make_images())
+        outputs = model(wave_images(2, 3, 96, 64))
         return outputs, sum(float(value) for value in model.loss(outputs, TARGETS).values())
 
 
@@ -100,18 +90,11 @@ def test_outputs_and_loss_are_those_of_transformers(found, version):
     )
     theirs = getattr(transformers, f"RTDetr{version}ForObjectDetection")(config).eval()
     model = ours()
-    own = model.state_dict()
-    with torch.no_grad():
-        for name, value in theirs.state_dict().items():
-            if not name.endswith(("n_points_scale", "num_batches_tracked")):
-                value.copy_(their_value(name, value, own))
-    back = TransformersNames().adapt(theirs.state_dict(), "model.safetensors", model)
-    learned = {name: value for name, value in own.items() if name in dict(model.named_parameters())}
-    assert all(torch.equal(back[name], value) for name, value in learned.items())
+    copy_to_transformers(model, theirs)
     size = torch.tensor([64.0, 96, 64, 96])
     labels = [{"class_labels": target.labels, "boxes": xyxy_to_cxcywh(target.xyxy / size)} for target in TARGETS]
     with torch.no_grad():
-        right = theirs(pixel_values=make_images() / 255, labels=labels)
+        right = theirs(pixel_values=wave_images(2, 3, 96, 64) / 255, labels=labels)
     outputs, loss = found
     torch.testing.assert_close(outputs.decoded.logits.transpose(0, 1), right.intermediate_logits, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(
@@ -119,13 +102,3 @@ def test_outputs_and_loss_are_those_of_transformers(found, version):
     )
     torch.testing.assert_close(outputs.logits, right.enc_topk_logits, atol=1e-4, rtol=1e-4)
     assert loss == pytest.approx(float(right.loss), abs=1e-4, rel=1e-4)
-
-
-def their_value(name, value, own):
-    if name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight", "q_proj.bias", "k_proj.bias", "v_proj.bias")):
-        stem, part, kind = our_name(name).rsplit(".", 2)
-        return own[f"{stem}.in_proj_{kind}"].chunk(3)["qkv".index(part[0])]
-    mine = own[our_name(name)]
-    if mine.shape != value.shape:  # a label more, of "no object"
-        return torch.cat([mine, value[-1:]])
-    return mine

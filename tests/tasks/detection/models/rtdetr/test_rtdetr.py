@@ -54,7 +54,7 @@ def test_all_cells_learn_and_each_object_is_matched_to_several_as_queries_have_r
     boxes = (anchors + model.proposal_offsets(tokens)).sigmoid()
     several = [Boxes(torch.cat([target.xyxy] * times), torch.cat([target.labels] * times)) for target in TARGETS]
     ground_truths = stack_ground_truths(several)
-    layers = model.set_loss(logits[None], boxes[None], ground_truths.xyxy / 96, ground_truths)
+    layers = model.criterion.set_loss(logits[None], boxes[None], ground_truths.xyxy / 96, ground_truths)
     torch.testing.assert_close(losses["proposals"], total(layers))
     (slope,) = torch.autograd.grad(losses["proposals"], outputs.memory.tokens)
     assert float(slope.abs().amax(-1).gt(0).float().mean()) == 1.0

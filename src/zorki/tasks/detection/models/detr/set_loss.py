@@ -116,15 +116,35 @@ class SetLoss:
         count: int,
     ) -> dict[str, Float[Tensor, " L"]]:
         """The same for pairs that are known; `count` is the number of boxes that sums are divided by."""
+        classes = self.class_losses(logits, boxes, target_boxes, ground_truths, pairs, count)
+        return {"classes": classes, **self.box_losses(boxes, target_boxes, pairs, count)}
+
+    def class_losses(
+        self,
+        logits: Float[Tensor, "L B Q S"],
+        boxes: Float[Tensor, "L B Q 4"],
+        target_boxes: Float[Tensor, "B M 4"],
+        ground_truths: GroundTruthBatch,
+        pairs: MatchedPairs,
+        count: int,
+    ) -> Float[Tensor, " L"]:
+        """Of the classes alone, for pairs that are known."""
         labels = torch.full_like(logits[..., 0], self.num_classes, dtype=torch.int64)
         labels[pairs.layer, pairs.image, pairs.query] = ground_truths.labels[pairs.image, pairs.row]
+        predicted_boxes = boxes[pairs.layer, pairs.image, pairs.query]
+        quality = self._quality(logits, predicted_boxes, target_boxes[pairs.image, pairs.row], pairs)
+        return self._class_loss(logits, labels, quality, count)
+
+    def box_losses(
+        self, boxes: Float[Tensor, "L B Q 4"], target_boxes: Float[Tensor, "B M 4"], pairs: MatchedPairs, count: int
+    ) -> dict[str, Float[Tensor, " L"]]:
+        """Distance and overlap, for pairs that are known."""
         predicted_boxes = boxes[pairs.layer, pairs.image, pairs.query]
         right = target_boxes[pairs.image, pairs.row]
         away = (predicted_boxes - xyxy_to_cxcywh(right)).abs().sum(-1)
         apart = giou_loss(cxcywh_to_xyxy(predicted_boxes), right)
-        zeros = logits.new_zeros(len(logits))
+        zeros = boxes.new_zeros(len(boxes))
         return {
-            "classes": self._class_loss(logits, labels, self._quality(logits, predicted_boxes, right, pairs), count),
             "distance": self.distance * zeros.index_add(0, pairs.layer, away) / count,
             "overlap": self.overlap * zeros.index_add(0, pairs.layer, apart) / count,
         }
@@ -166,6 +186,12 @@ class SetLoss:
         surprise = functional.cross_entropy(logits.flatten(0, 2), labels.flatten(), reduction="none").view_as(labels)
         weights = torch.where(labels == self.num_classes, self.nothing, 1.0)
         return (surprise * weights).sum((1, 2)) / weights.sum((1, 2))
+
+
+def in_every_layer(pairs: MatchedPairs, layers: int) -> MatchedPairs:
+    """Pairs of a single layer, the same in so many."""
+    layer = torch.arange(layers, device=pairs.image.device).repeat_interleave(len(pairs.image))
+    return MatchedPairs(layer, *(column.repeat(layers) for column in (pairs.image, pairs.query, pairs.row)))
 
 
 def last_and_auxiliary(layers: Mapping[str, Float[Tensor, " L"]]) -> dict[str, Tensor]:

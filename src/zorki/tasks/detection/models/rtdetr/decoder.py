@@ -32,14 +32,14 @@ class Decoded:
     """What each of L layers made of the queries, and with what it began.
 
     Attributes:
-        logits: of the classes.
+        logits: of the classes; P is L, or one more where there are predictions beside those of the layers.
         boxes: cxcywh in shares of the canvas.
         content: of the queries before the layer.
         placed: the same with what says where their boxes are.
     """
 
-    logits: Float[Tensor, "L B Q K"]
-    boxes: Float[Tensor, "L B Q 4"]
+    logits: Float[Tensor, "P B Q K"]
+    boxes: Float[Tensor, "P B Q 4"]
     content: Float[Tensor, "L B Q D"]
     placed: Float[Tensor, "L B Q D"]
 
@@ -56,12 +56,16 @@ class DeformableLayer(EncoderLayer):
         heads: of every attention.
         hidden: width of the perceptron.
         points: of each head in each map.
+        gated: as in D-FINE, what is read of the maps goes through a `Gateway`, and through no linear layers.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int, points: Sequence[int]) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, points: Sequence[int], *, gated: bool = False) -> None:
         super().__init__(width, heads, hidden, 0.0, pre_norm=False)
-        self.encoder_attn = DeformableAttention(width, heads, points)
+        self.encoder_attn = DeformableAttention(width, heads, points, project=not gated)
         self.norm3 = nn.LayerNorm(width)
+        self.gateway = None
+        if gated:
+            self.norm2, self.gateway = nn.Identity(), Gateway(width)  # type: ignore[assignment]
 
     def forward(  # type: ignore[override]
         self,
@@ -85,8 +89,26 @@ class DeformableLayer(EncoderLayer):
         if others is not None:
             values, keys = (torch.cat(pair, 1) for pair in zip(others, (content, placed), strict=True))
         content = self.norm1(content + self.self_attn(placed, keys, values, visible))
-        content = self.norm2(content + self.encoder_attn(content + positions, boxes, memory.tokens, memory.sizes))
+        read = self.encoder_attn(content + positions, boxes, memory.tokens, memory.sizes)
+        content = self.norm2(content + read) if self.gateway is None else self.gateway(content, read)
         return self.norm3(content + self._think(content))
+
+
+class Gateway(nn.Module):
+    """How much stays of the content and how much comes of what was read, channel by channel (Peng et al., 2024).
+
+    Gates are half open at the start.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gate, self.norm = nn.Linear(2 * width, 2 * width), nn.LayerNorm(width)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def forward(self, content: Float[Tensor, "B Q D"], read: Float[Tensor, "B Q D"]) -> Float[Tensor, "B Q D"]:
+        keep, take = self.gate(torch.cat([content, read], -1)).sigmoid().chunk(2, -1)
+        return self.norm(keep * content + take * read)
 
 
 class DeformableDecoder(nn.Module):

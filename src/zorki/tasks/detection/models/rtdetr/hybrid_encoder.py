@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -24,23 +24,32 @@ class HybridEncoder(nn.Module):
         width: D, of all maps inside.
         heads: of the attention.
         hidden: width of the perceptron behind it.
-        depth: layers of attention.
-        expansion: channels of the blocks of convolutions, as a share of D.
+        lateral: makes what stands before a coarser map is enlarged.
+        fusion: makes blocks that fuse two maps, of 2 D channels to D.
+        halve: makes what halves a map.
     """
 
     def __init__(
-        self, channels: Sequence[int], width: int, heads: int, hidden: int, *, depth: int = 1, expansion: float = 1.0
+        self,
+        channels: Sequence[int],
+        width: int,
+        heads: int,
+        hidden: int,
+        *,
+        lateral: Callable[[], nn.Module],
+        fusion: Callable[[], nn.Module],
+        halve: Callable[[], nn.Module],
     ) -> None:
         super().__init__()
         steps = range(len(channels) - 1)
         self.project = nn.ModuleList(ConvNorm(count, width) for count in channels)
         self.attention = nn.ModuleList(
-            EncoderLayer(width, heads, hidden, 0.0, pre_norm=False, activation=functional.gelu) for _ in range(depth)
+            EncoderLayer(width, heads, hidden, 0.0, pre_norm=False, activation=functional.gelu) for _ in range(1)
         )
-        self.lateral = nn.ModuleList(ConvNorm(width, width, activation=nn.SiLU()) for _ in steps)
-        self.down_path = nn.ModuleList(_Fusion(width, expansion) for _ in steps)
-        self.halve = nn.ModuleList(ConvNorm(width, width, 3, 2, nn.SiLU()) for _ in steps)
-        self.up_path = nn.ModuleList(_Fusion(width, expansion) for _ in steps)
+        self.lateral = nn.ModuleList(lateral() for _ in steps)
+        self.down_path = nn.ModuleList(fusion() for _ in steps)
+        self.halve = nn.ModuleList(halve() for _ in steps)
+        self.up_path = nn.ModuleList(fusion() for _ in steps)
 
     def forward(self, features: Sequence[Float[Tensor, "B _ _ _"]]) -> list[Tensor]:
         maps = [project(feature) for project, feature in zip(self.project, features, strict=True)]
@@ -64,6 +73,26 @@ class HybridEncoder(nn.Module):
         return tokens.transpose(1, 2).unflatten(2, (height, width))
 
 
+def cross_stage_encoder(
+    channels: Sequence[int], width: int, heads: int, hidden: int, *, expansion: float = 1.0
+) -> HybridEncoder:
+    """The encoder of RT-DETR, of `CrossStageBlock`s.
+
+    Args:
+        channels, width, heads, hidden: as of `HybridEncoder`.
+        expansion: channels of the blocks, as a share of D.
+    """
+    return HybridEncoder(
+        channels,
+        width,
+        heads,
+        hidden,
+        lateral=lambda: ConvNorm(width, width, activation=nn.SiLU()),
+        fusion=lambda: CrossStageBlock(2 * width, int(width * expansion), width, 3),
+        halve=lambda: ConvNorm(width, width, 3, 2, nn.SiLU()),
+    )
+
+
 def map_positions(height: int, width: int, channels: int, device: torch.device) -> Float[Tensor, "1 N {channels}"]:
     """Sines and cosines of the row, then of the column, of the N cells of a map, row by row."""
     frequencies = 10000.0 ** -(torch.arange(channels // 4, device=device) / (channels // 4))
@@ -79,16 +108,20 @@ def _resized(x: Float[Tensor, "B C H W"], like: Float[Tensor, "B D h w"]) -> Flo
     return x if x.shape[-2:] == like.shape[-2:] else functional.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
-class _Fusion(nn.Module):
-    """Two maps as one: a cross-stage partial block with three RepVGG blocks (figure 4), not yet merged."""
+class CrossStageBlock(nn.Module):
+    """A cross-stage partial block with RepVGG blocks (figure 4), which are not yet merged.
 
-    def __init__(self, width: int, expansion: float, depth: int = 3) -> None:
+    Args:
+        in_channels, hidden, out_channels: of the maps before, inside of and behind it.
+        depth: RepVGG blocks.
+    """
+
+    def __init__(self, in_channels: int, hidden: int, out_channels: int, depth: int) -> None:
         super().__init__()
-        hidden = int(width * expansion)
-        self.conv1 = ConvNorm(2 * width, hidden, activation=nn.SiLU())
-        self.conv2 = ConvNorm(2 * width, hidden, activation=nn.SiLU())
+        self.conv1 = ConvNorm(in_channels, hidden, activation=nn.SiLU())
+        self.conv2 = ConvNorm(in_channels, hidden, activation=nn.SiLU())
         self.bottlenecks = nn.Sequential(*(RepBlock(hidden) for _ in range(depth)))
-        self.conv3 = nn.Identity() if hidden == width else ConvNorm(hidden, width, activation=nn.SiLU())
+        self.conv3 = nn.Identity() if hidden == out_channels else ConvNorm(hidden, out_channels, activation=nn.SiLU())
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
         return self.conv3(self.bottlenecks(self.conv1(x)) + self.conv2(x))

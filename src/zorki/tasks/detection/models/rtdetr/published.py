@@ -1,4 +1,4 @@
-"""The names of RT-DETR's weights as they are published for Hugging Face's transformers, in ours."""
+"""The names of RT-DETR's and D-FINE's weights as they are published for Hugging Face's transformers, in ours."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _NAMES = (
     (r"^model\.", ""),
     (r"^backbone\.model\.embedder\.embedder\.", "backbone.stem."),
     (r"^backbone\.model\.encoder\.stages\.(\d+)\.layers\.", r"backbone.layers.\1."),
+    (r"^backbone\.model\.embedder\.stem", "backbone.stem.stem"),
+    (r"^backbone\.model\.encoder\.stages\.", "backbone.layers."),
     (r"\.layer\.0\.", ".first."),
     (r"\.layer\.1\.", ".second."),
     (r"\.shortcut\.1\.", ".shortcut."),
@@ -35,16 +37,24 @@ _NAMES = (
     (r"^decoder\.(.*)\.final_layer_norm\.", r"decoder.\1.norm3."),
     (r"\.final_layer_norm\.", ".norm2."),
     (r"\.(?:mlp\.)?fc([12])\.", r".linear\1."),
+    (r"\.mlp\.layers\.0\.", ".linear1."),
+    (r"\.mlp\.layers\.1\.", ".linear2."),
     (r"\.self_attn\.o_proj\.", ".self_attn.out_proj."),
     (r"^denoising_class_embed\.", "label_content."),
     (r"^enc_output\.", "proposal_tokens."),
     (r"^enc_score_head\.", "proposal_classes."),
     (r"^enc_bbox_head\.", "proposal_offsets."),
     (r"^decoder\.query_pos_head\.", "decoder.place."),
+    (r"^decoder\.pre_bbox_head\.", "decoder.first_box."),
+    (r"^decoder\.lqe_layers\.", "decoder.qualities."),
     (r"^(?:decoder\.)?class_embed\.", "decoder.class_outputs."),
     (r"^(?:decoder\.)?bbox_embed\.", "decoder.box_outputs."),
 )
-_PERCEPTRON = re.compile(r"^(decoder\.place|proposal_offsets|decoder\.box_outputs\.\d+)\.layers\.(\d+)\.")
+_PERCEPTRON = re.compile(
+    r"^(decoder\.place|proposal_offsets|decoder\.first_box|decoder\.box_outputs\.\d+|decoder\.qualities\.\d+\.reg_conf)"
+    r"\.layers\.(\d+)\."
+)
+_CONSTANTS = ("model.decoder.up", "model.decoder.reg_scale")  # of D-FINE, which are the same in every file
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class TransformersNames(WeightMap):
     def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
         if not any(name.startswith("model.decoder.") for name in tensors):
             return tensors
-        ours = {our_name(name): value for name, value in tensors.items()}
+        ours = {our_name(name): value for name, value in tensors.items() if name not in _CONSTANTS}
         if (labels := ours.get("label_content.weight")) is not None:
             ours["label_content.weight"] = labels[:-1]  # the last is of "no object", which ours do not have
         for name in [name for name in ours if name.endswith(".self_attn.q_proj.weight")]:

@@ -22,7 +22,7 @@ from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.detr.canvas_tokens import pixels_of, shares_of
-from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss, last_and_auxiliary, total
+from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss, total
 from zorki.tasks.detection.models.rtdetr.convolutions import ConvNorm
 from zorki.tasks.detection.models.rtdetr.decoder import (
     Decoded,
@@ -32,8 +32,9 @@ from zorki.tasks.detection.models.rtdetr.decoder import (
     class_output,
 )
 from zorki.tasks.detection.models.rtdetr.deformable_attention import MapSizes
-from zorki.tasks.detection.models.rtdetr.hybrid_encoder import HybridEncoder
+from zorki.tasks.detection.models.rtdetr.hybrid_encoder import HybridEncoder, cross_stage_encoder
 from zorki.tasks.detection.models.rtdetr.published import TransformersNames
+from zorki.tasks.detection.models.rtdetr.query_loss import LayerLoss, Proposals, QueryLoss
 from zorki.tasks.detection.models.rtdetr.resnet_vd import ResNetVd
 from zorki.tasks.detection.models.two_stage_detr.denoising import Denoising, NoisyQueries
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
@@ -70,7 +71,7 @@ torch.export.register_dataclass(RtDetrOutputs)
 
 
 class RtDetr(Detector[RtDetrOutputs]):
-    """A backbone, a `HybridEncoder`, and a `DeformableDecoder` whose queries are the best cells of all maps.
+    """A backbone, a `HybridEncoder`, and a decoder whose queries are the best cells of all maps.
 
     In training, noisy copies of the objects are queries beside these (Zhang et al., 2023: DINO, section 3.3), which
     look at them and are not looked at; so what is predicted does not depend on them.
@@ -78,52 +79,48 @@ class RtDetr(Detector[RtDetrOutputs]):
     Images are stretched to fill a square, as the authors do it, so that no pixel is spent on a canvas.
 
     Args:
-        backbone: makes features; of its maps, those of strides 8, 16 and 32 are read, see `LEVELS`. Where there is
-            none of 32, convolutions make it.
-        width: D, a multiple of 32; each head has 32.
-        layers: of the decoder.
+        backbone: makes features; of its maps, those of `strides` are read. Where there is none of 32, convolutions
+            make it.
+        encoder: fuses as many maps as there are strides, see `map_channels`.
+        decoder: `DeformableDecoder`, or one with outputs and arguments of its kind.
+        criterion: the losses of what the decoder predicts.
+        width: D, channels of all maps behind the encoder.
+        strides: of the maps, finest first.
+        project: maps are projected behind the encoder.
         queries: Q, the most boxes that can be predicted.
-        expansion: channels of the encoder's blocks as a share of D.
         denoising: noisy queries an image, about half of which are near their object; 0 makes none.
-        points: of each head in each map.
-        classes: the loss of the classes, see `SetLoss`.
         repeats: cells that an object is matched to; 0: one, of those that became queries, as published. See
-            `_proposal_loss`.
+            `_cell_loss`.
         settings: of the `Detector`.
     """
 
     def __init__(
         self,
         backbone: Backbone,
+        encoder: HybridEncoder,
+        decoder: nn.Module,
+        criterion: QueryLoss,
         *,
         num_classes: int,
         width: int,
-        layers: int,
+        strides: Sequence[int] = LEVELS,
+        project: bool = True,
         queries: int,
-        expansion: float,
         denoising: int,
-        points: int,
-        classes: Classes = "varifocal",
         repeats: int = 0,
         settings: dict[str, Any],
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, max_iou=None, max_boxes=min(queries, 100), **settings)
-        places = last_maps(backbone)
-        self.taps = [places[stride] for stride in LEVELS if stride in places]
-        if not self.taps:
-            raise RecipeError(f"RT-DETR reads maps of strides 8, 16 and 32; this backbone has {backbone.strides}")
-        heads = width // 32
+        self.taps = _taps(backbone, strides)
         self.query_count, self.denoising, self.repeats = queries, denoising, repeats
-        self.set_loss = SetLoss(num_classes, classes)
-        channels = [backbone.channels[tap] for tap in self.taps]
-        missing = len(LEVELS) - len(channels)
-        steps = [*channels[-1:], *[width] * missing]
-        self.coarser = nn.ModuleList(ConvNorm(before, width, 3, 2, nn.SiLU()) for before in steps[:missing])
-        self.encoder = HybridEncoder([*channels, *[width] * missing], width, heads, 4 * width, expansion=expansion)
-        self.project = nn.ModuleList(ConvNorm(width, width) for _ in LEVELS)
+        self.criterion = criterion
+        channels = map_channels(backbone, width, strides)[len(self.taps) - 1 :]
+        self.coarser = nn.ModuleList(ConvNorm(before, width, 3, 2, nn.SiLU()) for before in channels[:-1])
+        self.encoder = encoder
+        self.project = nn.ModuleList(ConvNorm(width, width) if project else nn.Identity() for _ in strides)
         self.proposal_tokens = nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width))
         self.proposal_classes, self.proposal_offsets = class_output(width, num_classes), box_output(width)
-        self.decoder = DeformableDecoder(layers, width, heads, 4 * width, [points] * len(LEVELS), num_classes)
+        self.decoder = decoder
         self.label_content = nn.Embedding(num_classes, width) if denoising else None
 
     def forward(self, images: Num[Tensor, "B C H W"]) -> RtDetrOutputs:
@@ -141,14 +138,15 @@ class RtDetr(Detector[RtDetrOutputs]):
     def loss(self, outputs: RtDetrOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Classes, distance (L1) and overlap (GIoU) of the last layer, and sums of those of all else that learns.
 
-        "auxiliary" is of the layers before the last, "proposals" of the cells; in training there is also
-        "denoising", of the noisy queries.
+        The criterion may have more. "auxiliary" is of the layers before the last, "proposals" of the cells; in training
+        there is also "denoising", of the noisy queries.
         """
         ground_truths = stack_ground_truths(targets, outputs.logits.device)
         shares = shares_of(ground_truths.xyxy, outputs.frames)
-        layers = self.set_loss(outputs.decoded.logits, outputs.decoded.boxes, shares, ground_truths)
-        losses = last_and_auxiliary(layers)
-        losses["proposals"] = self._proposal_loss(outputs, shares, ground_truths)
+        proposals = None if self.repeats else Proposals(outputs.logits, outputs.boxes)
+        losses = self.criterion(outputs.decoded, proposals, shares, ground_truths)
+        if self.repeats:
+            losses["proposals"] = self._cell_loss(outputs.memory, shares, ground_truths)
         if self.training and self.denoising:
             losses["denoising"] = self._denoising_loss(outputs, shares, ground_truths)
         return losses
@@ -180,24 +178,22 @@ class RtDetr(Detector[RtDetrOutputs]):
         tokens = self.proposal_tokens(memory.tokens * inside)
         return tokens, self.proposal_classes(tokens).float(), anchors
 
-    def _proposal_loss(
-        self, outputs: RtDetrOutputs, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
+    def _cell_loss(
+        self, memory: Readable, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
     ) -> Float[Tensor, ""]:
-        """Of the cells that became queries, each object matched to one; with `repeats`, of all cells.
+        """Of all cells, each object matched to several.
 
-        As published a cell learns only once it is chosen, of hundreds of cells by whatever they predict at first, and
-        images are seen a hundred times before the right ones are. With `repeats` every cell learns from the first
-        step, and each object is matched to several (Jia et al., 2023: H-DETR, section 3; Wang et al., 2024: RT-DETRv3
-        has dense labels in a branch of its own), never to more than the queries have room for, whose layers
-        choose one of them.
+        As published a cell learns only once it is chosen, of thousands by whatever they predict at first, and only one
+        an object. Here every cell learns from the first step, and each object is matched to several (Jia et al., 2023:
+        H-DETR, section 3; Wang et al., 2024: RT-DETRv3 has dense labels in a branch of its own), never to more than
+        the queries have room for; the decoder chooses one of them.
         """
-        if not self.repeats:
-            return total(self.set_loss(outputs.logits[None], outputs.boxes[None], shares, ground_truths))
-        tokens, logits, anchors = self._cells(outputs.memory)
+        tokens, logits, anchors = self._cells(memory)
         boxes = (anchors + self.proposal_offsets(tokens).float()).sigmoid()
         times = max(1, min(self.repeats, self.query_count // shares.shape[1]))
         repeated = ground_truths.repeated(times)
-        return total(self.set_loss(logits[None], boxes[None], shares.repeat_interleave(times, 1), repeated))
+        set_loss = self.criterion.set_loss
+        return total(set_loss(logits[None], boxes[None], shares.repeat_interleave(times, 1), repeated))
 
     def _denoising_loss(
         self, outputs: RtDetrOutputs, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
@@ -222,7 +218,27 @@ class RtDetr(Detector[RtDetrOutputs]):
         others = own.new_ones((*own.shape[:2], outputs.logits.shape[1]))
         content = self.label_content(noisy.labels).to(outputs.memory.tokens.dtype)
         decoded = self.decoder(content, noisy.boxes, outputs.memory, outputs.decoded, torch.cat([others, own], 2))
-        return noisy.loss(self.set_loss, decoded.logits, decoded.boxes, shares, ground_truths)
+        return self.criterion.of_noisy(noisy, decoded, shares, ground_truths)
+
+
+def _taps(backbone: Backbone, strides: Sequence[int]) -> list[int]:
+    places = last_maps(backbone)
+    taps = [places[stride] for stride in strides if stride in places]
+    if not taps:
+        raise RecipeError(
+            f"RT-DETR reads maps of strides {', '.join(map(str, strides))}; this backbone has {backbone.strides}"
+        )
+    return taps
+
+
+def map_channels(backbone: Backbone, width: int, strides: Sequence[int] = LEVELS) -> list[int]:
+    """Channels of the maps that the encoder gets: the backbone's, then those that convolutions make behind them.
+
+    Raises:
+        RecipeError: the backbone has no map of these strides.
+    """
+    found = [backbone.channels[tap] for tap in _taps(backbone, strides)]
+    return [*found, *[width] * (len(strides) - len(found))]
 
 
 def cell_anchors(sizes: MapSizes, device: torch.device) -> tuple[Float[Tensor, "1 N 4"], Float[Tensor, "1 N 1"]]:
@@ -238,11 +254,12 @@ def cell_anchors(sizes: MapSizes, device: torch.device) -> tuple[Float[Tensor, "
     return torch.where(inside, torch.logit(boxes, eps=1e-6), BEYOND), inside.float()
 
 
-def _checked(width: int, image_size: int) -> None:
+def check_sizes(method: str, width: int, image_size: int) -> None:
+    """Raises RecipeError where they are no multiples of 32."""
     if width < 32 or width % 32:
-        raise RecipeError(f"the width of RT-DETR must be a multiple of 32, not {width}")
+        raise RecipeError(f"the width of {method} must be a multiple of 32, not {width}")
     if image_size < 32 or image_size % 32:
-        raise RecipeError(f"the image size of RT-DETR must be a multiple of 32, not {image_size}")
+        raise RecipeError(f"the image size of {method} must be a multiple of 32, not {image_size}")
 
 
 @model(
@@ -297,17 +314,17 @@ def rtdetr(
     Raises:
         RecipeError: there is no such backbone, or width or size is no multiple of 32.
     """
-    _checked(width, image_size)
+    check_sizes("RT-DETR", width, image_size)
+    network, heads = backbone_named(backbone), width // 32
     return RtDetr(
-        backbone_named(backbone),
+        network,
+        cross_stage_encoder(map_channels(network, width), width, heads, 4 * width, expansion=expansion),
+        DeformableDecoder(layers, width, heads, 4 * width, [points] * len(LEVELS), num_classes),
+        LayerLoss(SetLoss(num_classes, classes)),
         num_classes=num_classes,
         width=width,
-        layers=layers,
         queries=queries,
-        expansion=expansion,
         denoising=denoising,
-        points=points,
-        classes=classes,
         repeats=repeats,
         settings={
             **settings_on(backbone, Resize(image_size)),
@@ -356,16 +373,17 @@ def rtdetr_resnet18_vd(
     Raises:
         RecipeError: the size is no multiple of 32.
     """
-    _checked(256, image_size)
+    check_sizes("RT-DETR", 256, image_size)
+    network = ResNetVd()
     return RtDetr(
-        ResNetVd(),
+        network,
+        cross_stage_encoder(map_channels(network, 256), 256, 8, 1024, expansion=0.5),
+        DeformableDecoder(3, 256, 8, 1024, [4] * len(LEVELS), num_classes),
+        LayerLoss(SetLoss(num_classes, "varifocal")),
         num_classes=num_classes,
         width=256,
-        layers=3,
         queries=queries,
-        expansion=0.5,
         denoising=denoising,
-        points=4,
         settings={
             "preprocess": Resize(image_size),
             "mean": (0.0, 0.0, 0.0),

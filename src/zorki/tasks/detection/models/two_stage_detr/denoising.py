@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from zorki.ops.boxes import xyxy_to_cxcywh
-from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss, total
+from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss, in_every_layer, total
 from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch
 
 ABSENT = -20.0  # the logit of what is certainly no object
@@ -41,9 +41,7 @@ class NoisyQueries:
     def pairs(self, layers: int) -> MatchedPairs:
         """Queries with the object that they know, the same in every layer."""
         image, query = ((self.target >= 0) & self.present).nonzero(as_tuple=True)
-        layer = torch.arange(layers, device=image.device).repeat_interleave(len(image))
-        image, query = image.repeat(layers), query.repeat(layers)
-        return MatchedPairs(layer, image, query, self.target[image, query])
+        return in_every_layer(MatchedPairs(torch.zeros_like(image), image, query, self.target[image, query]), layers)
 
     def loss(
         self,

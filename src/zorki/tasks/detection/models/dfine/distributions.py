@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,40 +45,45 @@ def edge_bins(
     """
     center, size = boxes[:, :2], boxes[:, 2:] / SCALE + 1e-16
     shift = torch.cat([(center - xyxy[:, :2]) / size, (xyxy[:, 2:] - center) / size], 1) - 0.5 * SCALE
-    lower = torch.searchsorted(offsets, shift.contiguous(), right=True) - 1
-    inside = lower.clamp(0, BINS - 1)
-    share = (shift - offsets[inside]) / (offsets[inside + 1] - offsets[inside])
-    return inside, share.clamp(0, 1)
+    lower = (torch.searchsorted(offsets, shift.contiguous(), right=True) - 1).clamp(0, BINS - 1)
+    share = (shift - offsets[lower]) / (offsets[lower + 1] - offsets[lower])
+    return lower, share.clamp(0, 1)
 
 
 def fine_grained_loss(
-    logits: Float[Tensor, "P 4 bins"],
-    lower: Int[Tensor, "P 4"],
-    share: Float[Tensor, "P 4"],
-    quality: Float[Tensor, " P"],
-) -> Float[Tensor, ""]:
-    """FGL (equation 3): cross-entropy of the two bins that an edge lies between, weighted by the box's IoU; a sum."""
+    logits: Float[Tensor, "*P 4 bins"],
+    lower: Int[Tensor, "*P 4"],
+    share: Float[Tensor, "*P 4"],
+    quality: Float[Tensor, "*P"],
+) -> Float[Tensor, "*P"]:
+    """FGL (equation 3): cross-entropy of the two bins that an edge lies between, weighted by the box's IoU.
+
+    The sum over the edges of each box.
+    """
     surprise = -logits.log_softmax(-1)
     low, high = (surprise.gather(-1, (lower + step)[..., None])[..., 0] for step in (0, 1))
-    return ((low * (1 - share) + high * share) * quality[:, None]).sum()
+    return (low * (1 - share) + high * share).sum(-1) * quality
 
 
 def distillation_loss(
     logits: Float[Tensor, "B Q 4 bins"],
     teacher: Float[Tensor, "B Q 4 bins"],
     weight: Float[Tensor, "B Q"],
-    matched: Float[Tensor, "B Q"],
+    matched: Bool[Tensor, "B Q"],
+    others: Bool[Tensor, "B Q"],
     temperature: float = 5.0,
 ) -> Float[Tensor, ""]:
     """DDF (equations 5 and 6): earlier layers learn the last one's distributions, matched queries and others apart.
 
     Args:
         weight: the IoU of matched queries, the score of others.
-        matched: 1 for queries with an object.
+        matched: queries with an object.
+        others: those without.
     """
     ours, theirs = (values / temperature for values in (logits, teacher.detach()))
     apart = functional.kl_div(ours.log_softmax(-1), theirs.log_softmax(-1), reduction="none", log_target=True).sum(-1)
     apart = apart.mean(-1) * weight * temperature**2
-    shares = [(chosen.sum() * 4 / len(logits)).sqrt() for chosen in (matched, 1 - matched)]
-    means = [(apart * chosen).sum() / chosen.sum().clamp_min(1) for chosen in (matched, 1 - matched)]
-    return (means[0] * shares[0] + means[1] * shares[1]) / (shares[0] + shares[1])
+    counts = torch.stack([matched.sum(), others.sum()])
+    means = torch.stack([(apart * matched).sum(), (apart * others).sum()]) / counts.clamp_min(1)
+    shares = counts.sqrt()
+    return (means * shares).sum() / shares.sum().clamp_min(1)
