@@ -1,9 +1,12 @@
 """Maps and masks of exported files, beside what torch makes of the same outputs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from zorki.exported.decoding import decoder
 from zorki.exported.decoding.box_masks import decode_box_masks, paste_masks
 from zorki.exported.decoding.class_maps import decode_class_maps, restore_maps
 from zorki.exported.decoding.embeddings import decode_embeddings
@@ -66,3 +69,16 @@ def test_embeddings_are_the_vectors():
     vectors = np.eye(3, dtype=np.float32)
     found = decode_embeddings({"embedding": vectors}, [Placement(1, 1)] * 3)
     assert np.array_equal([one.vector for one in found], vectors)
+
+
+def test_the_box_of_a_map_goes_around_its_largest_piece():
+    maps = np.zeros((1, 2, 6, 8), np.float32)
+    maps[0, 0, 1:3, 1:7] = 0.5  # the largest piece
+    maps[0, 0, 5, 7] = 1
+    outputs = {"maps": maps, "labels": np.array([[1, 0]]), "scores": np.array([[0.7, 0.3]], np.float32)}
+    (found,) = decoder({"kind": "cam", "threshold": 0.4}, Path("model.onnx"))(
+        outputs, [Placement(12, 16, 0.5, 0, 0, 6, 8)]
+    )
+    assert found.xyxy.tolist() == [[2, 2, 14, 6], [0, 0, 16, 12]]  # a map of nothing is the whole image
+    assert found.labels.tolist() == [1, 0]
+    assert np.allclose(found.scores, [0.7, 0.3])

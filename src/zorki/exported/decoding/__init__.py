@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zorki.errors import WeightsError
 from zorki.exported.decoding.box_masks import decode_box_masks
 from zorki.exported.decoding.boxes import decode_boxes
+from zorki.exported.decoding.cams import decode_cams
 from zorki.exported.decoding.class_maps import decode_class_maps
 from zorki.exported.decoding.embeddings import decode_embeddings
 from zorki.exported.decoding.labels import decode_labels
@@ -26,6 +27,7 @@ _KINDS: Mapping[str, Callable[..., list[Any]]] = {
     "class_map": decode_class_maps,
     "box_masks": decode_box_masks,
     "embedding": decode_embeddings,
+    "cam": decode_cams,
 }
 
 

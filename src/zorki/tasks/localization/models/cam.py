@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from zorki.contracts import Model, TrainingDefaults
 from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
+from zorki.exported.decoding.cams import box_of_map
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.backbones.named import backbone_weights
 from zorki.nn.heads.class_heads import ClassHead
@@ -142,20 +142,9 @@ class ExportedCam(nn.Module):
 
 
 def cam_box(activation: Float[Tensor, "h w"], size: tuple[int, int], threshold: float) -> Float[Tensor, " 4"]:
-    """The box (xyxy) around the largest piece of a map, enlarged to `size`, that reaches a share of its maximum.
-
-    Pixels that share an edge are of one piece. All of the image where the map is nowhere above 0.
-    """
-    from scipy import ndimage
-
-    large = functional.interpolate(activation[None, None], size, mode="bilinear", align_corners=False)[0, 0].numpy()
-    most = float(large.max())
-    if most <= 0:
-        return torch.tensor([0.0, 0.0, float(size[1]), float(size[0])])
-    pieces, _ = ndimage.label(large >= threshold * most)
-    largest = int(np.bincount(pieces.ravel())[1:].argmax()) + 1
-    rows, columns = ndimage.find_objects(pieces)[largest - 1]
-    return torch.tensor([columns.start, rows.start, columns.stop, rows.stop], dtype=torch.float32)
+    """The box (xyxy) around the largest piece of a map, enlarged to `size`; see `box_of_map`."""
+    large = functional.interpolate(activation[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+    return torch.tensor(box_of_map(large.numpy(), threshold))
 
 
 @model(
