@@ -22,7 +22,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 
-from zorki.engine.device import autocast, channels_last
+from zorki.engine.device import autocast, laid_out
 from zorki.engine.run import logs
 from zorki.engine.training import optimizer as optimize
 from zorki.engine.training.learner import Learner
@@ -73,7 +73,7 @@ def bare(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int, no
     moments = []
     for _ in range(steps):
         with autocast("cpu", recipe.precision or "32"):
-            loss = model.loss(model(channels_last(batch.inputs)), batch.placed)["cross_entropy"]
+            loss = model.loss(model(laid_out(batch.inputs, model)), batch.placed)["cross_entropy"]
         rule.zero_grad()
         loss.backward()
         rule.step()

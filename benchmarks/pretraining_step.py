@@ -24,7 +24,7 @@ from zorki import registry
 from zorki.data.annotations.bare_images import read_images
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.samplers import ShuffledSampler
-from zorki.engine.device import autocast, channels_last, on_device
+from zorki.engine.device import autocast, laid_out, on_device
 
 
 def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
@@ -47,7 +47,7 @@ def ours(options: argparse.Namespace) -> Iterator[None]:
         loader.set_epoch(epoch)
         for batch in loader:
             with autocast("cpu", options.precision):
-                loss = sum(model.loss(model(channels_last(batch.inputs)), batch.placed).values())
+                loss = sum(model.loss(model(laid_out(batch.inputs, model)), batch.placed).values())
             optimizer.zero_grad()
             loss.backward()  # type: ignore[union-attr]
             optimizer.step()
@@ -80,7 +80,8 @@ def theirs(options: argparse.Namespace) -> Iterator[None]:
         for views, *_ in loader:
             with autocast("cpu", options.precision):
                 first, second = (
-                    network["head"](network["backbone"](channels_last(view))[-1].mean((2, 3))) for view in views
+                    network["head"](network["backbone"](laid_out(view, network["backbone"]))[-1].mean((2, 3)))
+                    for view in views
                 )
                 loss = criterion(first, second)
             optimizer.zero_grad()

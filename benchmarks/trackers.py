@@ -24,7 +24,7 @@ from torch import Tensor
 from zorki import registry
 from zorki.data.formats.readers import read_tracks
 from zorki.data.preprocess.tracking.windows import cut_windows, exemplar_sides
-from zorki.engine.device import autocast, best_precision, channels_last, on_device
+from zorki.engine.device import autocast, best_precision, laid_out, on_device
 from zorki.engine.run.open import open_run
 from zorki.metrics.tracks.otb import mean_curves, otb_curves
 from zorki.tasks.tracking import pairs
@@ -194,7 +194,7 @@ def training(folder: Path, name: str, count: int = 8) -> None:
 
     def step(precision):
         with autocast("cpu", precision):
-            loss = sum(model.loss(model(channels_last(inputs)), targets).values())
+            loss = sum(model.loss(model(laid_out(inputs, model)), targets).values())
         loss.backward()
 
     for words, cut in (("whole images", lambda frames, xyxy, _: (frames, xyxy)), ("parts of images", around)):

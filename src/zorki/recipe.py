@@ -22,6 +22,7 @@ Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Scheduler = Literal["constant", "multistep", "cosine", "one-cycle", "plateau"]
 Normalization = Literal["mean_std", "mean", "mean_image", "weights"]
 Precision = Literal["32", "bf16", "16"]
+MemoryFormat = Literal["channels_last", "contiguous"]
 TrainOn = Literal["train", "trainval"]
 
 _DATA, _WEIGHTS, _TRAINING = "Data", "Weights", "Training"
@@ -353,6 +354,12 @@ class Recipe:
         },
         off="32",
     )  # fmt: skip
+    memory_format: MemoryFormat | None = setting(
+        None,
+        _MACHINE,
+        "Memory format of images and weights; empty or auto: the quicker one, measured where the training is long.",
+        words={"auto": None, "channels-last": "channels_last", "nhwc": "channels_last", "nchw": "contiguous"},
+    )
     threads: int | None = setting(None, _MACHINE, "Threads of the main process; empty: PyTorch's own choice.", least=1)
     compile: bool = setting(False, _MACHINE, "torch.compile the network: a slow start, then often faster on a GPU.")
 

@@ -30,7 +30,7 @@ def setting(
     least: float | None = None,
     most: float | None = None,
     aliases: tuple[str, ...] = (),
-    words: Mapping[str, str] | None = None,
+    words: Mapping[str, str | None] | None = None,
     off: Any = _NO_OFF,
     duration: bool = False,
     percent: bool = False,
@@ -45,7 +45,7 @@ def setting(
         least: the smallest number that it takes.
         most: the largest.
         aliases: other names that it is known by; they are taken everywhere and shown nowhere.
-        words: other words for its values.
+        words: other words for its values, among them those for none: that one is chosen.
         off: the value that `off` stands for; without it the field takes no `off`.
         duration: its number is seconds, and a text of it may have units, such as 1h30m.
         percent: its number is a count, or below 1 a share, of which a text may be in percent, such as 10%.
@@ -170,12 +170,12 @@ def _checked(f: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
     parts = get_args(hint) if type(None) in get_args(hint) else (hint,)
     if takes_off(f) and (value is False or (isinstance(value, str) and value.lower() in OFF)):
         return f.metadata["off"]
+    if isinstance(value, str):
+        value = f.metadata["words"].get(value, value)
     if value is None:
         if type(None) in parts:
             return None
         raise RecipeError(f"{f.name} is None; expected a value, such as {f.default!r}")
-    if isinstance(value, str):
-        value = f.metadata["words"].get(value, value)
     if choices := _choices(hint):
         return _choice(f, choices, str(value) if type(value) is int else value)  # YAML reads a precision of 32 as int
     if get_origin(hint) is tuple:

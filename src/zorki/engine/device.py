@@ -68,19 +68,38 @@ def best_precision(device: str) -> tuple[str, str]:
     return "32", "the device has no quick bf16"
 
 
-def channels_last(inputs: Any) -> Any:
-    """Network inputs with images in the layout that convolutions are quickest on; values stay."""
-    return map_tensors(inputs, lambda t: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t)
+MEMORY_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+"""How images and the weights of convolutions lie in memory; the first where nothing was measured."""
 
 
-def on_device(model: Module, device: str) -> Module:
-    """The model itself, moved, its weights laid out as its inputs will be."""
+def on_device(model: Module, device: str, memory_format: str | None = None) -> Module:
+    """The model itself, moved, its weights laid out as its inputs will be.
+
+    Args:
+        memory_format: of `MEMORY_FORMATS`; None: the first.
+    """
+    layout = MEMORY_FORMATS[memory_format or next(iter(MEMORY_FORMATS))]
     model.to(device)
     for values in (*model.parameters(), *model.buffers()):
         # One by one: `Module.to` refuses volumes' weights, of five dimensions, where it is told this layout.
         if values.ndim == 4:
-            values.data = values.data.contiguous(memory_format=torch.channels_last)
+            values.data = values.data.contiguous(memory_format=layout)
     return model
+
+
+def laid_out(inputs: Any, model: torch.nn.Module) -> Any:
+    """Network inputs with images in the memory format of the model's weights; values stay."""
+    layout = _layout_of(model)
+    return map_tensors(inputs, lambda t: t.contiguous(memory_format=layout) if t.ndim == 4 else t)
+
+
+def _layout_of(model: torch.nn.Module) -> torch.memory_format:
+    """Of the first convolution that has one: of a single channel, or of 1x1, both layouts are the same."""
+    for weight in model.parameters():
+        if weight.ndim == 4 and weight.shape[1] > 1 and weight.shape[2] * weight.shape[3] > 1:
+            is_last = weight.is_contiguous(memory_format=torch.channels_last)
+            return torch.channels_last if is_last else torch.contiguous_format
+    return torch.channels_last
 
 
 def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

@@ -19,7 +19,7 @@ from zorki.engine.checks.painted.joints import check_painted_joints
 from zorki.engine.checks.painted.objects import check_painted_objects
 from zorki.engine.checks.report import Inspection
 from zorki.engine.checks.trial import watched
-from zorki.engine.device import channels_last, on_device
+from zorki.engine.device import laid_out, on_device
 from zorki.engine.training.loaders import augmentation_of
 from zorki.engine.training.plan import TrainingPlan
 from zorki.errors import DataError, ZorkiError
@@ -137,7 +137,7 @@ def _first_layer(plan: TrainingPlan, inputs: Any) -> Tensor | None:
     plan.model.eval()
     try:
         with torch.no_grad(), watched(plan.model) as seen:
-            plan.model(channels_last(inputs))
+            plan.model(laid_out(inputs, plan.model))
     except ZorkiError:
         return None
     finally:

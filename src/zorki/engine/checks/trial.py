@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from zorki.contracts import Model
 from zorki.contracts.capabilities import UpdatesAfterStep
-from zorki.engine.device import autocast, channels_last, on_device
+from zorki.engine.device import autocast, laid_out, on_device
 from zorki.engine.training import optimizer as optimize
 from zorki.engine.training.loaders import train_loader_of
 from zorki.engine.training.plan import TrainingPlan
@@ -107,7 +107,7 @@ class Trial:
         self.model.train()
         optimize.keep_frozen(self.frozen)
         with autocast(self.device, self.recipe.precision or "32"):
-            outputs = self.model(channels_last(batch.inputs))
+            outputs = self.model(laid_out(batch.inputs, self.model))
             losses = self.model.loss(outputs, batch.placed)
         return outputs, {name: loss.float() for name, loss in losses.items()}
 

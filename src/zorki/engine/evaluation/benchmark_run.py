@@ -67,7 +67,7 @@ def measure(
     dataset = read_data(run.task, root, run.recipe, format=form, class_names=run.class_names)
     chosen = split or usual_split(dataset.splits)
     indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: images + WARM_UP]
-    on_device(run.model, device).eval()
+    on_device(run.model, device, run.memory_format(device)).eval()
     kept = os.environ.get("ZORKI_CACHE")
     with tempfile.TemporaryDirectory() as empty:
         # What was prepared and kept for training (proposals) is part of predicting a new image: it counts.

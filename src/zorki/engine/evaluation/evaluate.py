@@ -216,7 +216,7 @@ def _evaluate_whole(work: _Work) -> list[Results]:
         loader = eval_loader(run, work.dataset, work.indices, **settings)
         reference = reference_loader(run, work.dataset, work.data_survey.splits, work.split, **settings)
         result = evaluate_split(
-            on_device(run.model, work.device),
+            on_device(run.model, work.device, run.memory_format(work.device)),
             loader,
             run.task,
             run.info,
@@ -233,7 +233,7 @@ def _evaluate_whole(work: _Work) -> list[Results]:
 
 def _evaluate_tiles(work: _Work, tiling: Tiling) -> list[Results]:
     """The same tile by tile, each image read once for all runs; without losses."""
-    models = [on_device(run.model, work.device).eval() for run in work.runs]
+    models = [on_device(run.model, work.device, run.memory_format(work.device)).eval() for run in work.runs]
     metrics = [run.task.evaluation.metric(run.info) for run in work.runs]
     at_once = work.batch_size or AT_ONCE
     defects: list[Defect] = []
@@ -258,7 +258,10 @@ def _evaluate_tiles(work: _Work, tiling: Tiling) -> list[Results]:
 
 def _evaluate_regions(work: _Work, run: TrainedModel, regions: RegionSource) -> Results:
     """With a detector's boxes, without losses: nobody says which of its boxes is about which object."""
-    model, metric = on_device(run.model, work.device).eval(), run.task.evaluation.metric(run.info)
+    model, metric = (
+        on_device(run.model, work.device, run.memory_format(work.device)).eval(),
+        run.task.evaluation.metric(run.info),
+    )
     defects: list[Defect] = []
     for index in work.indices:
         try:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zorki.contracts import Model, Preprocess, Task
 from zorki.contracts.capabilities import EvaluatesViews, Tracks
-from zorki.engine.device import channels_last
+from zorki.engine.device import laid_out
 from zorki.errors import RecipeError
 from zorki.types import Batch, Placement
 
@@ -54,7 +54,7 @@ def predict_batch(
         found = [list(track(model, video, task.data.prompt(target))) for video, target in tracked]
         sizes = [(placement.height, placement.width) for placement in batch.placements]
         return {}, [task.evaluation.join(frames, size) for frames, size in zip(found, sizes, strict=True)]
-    outputs = model(channels_last(batch.inputs))
+    outputs = model(laid_out(batch.inputs, model))
     return model.loss(outputs, batch.placed), model.decode(outputs, batch.placements)
 
 

@@ -17,7 +17,7 @@ from zorki.contracts.capabilities import AnswersByPlace, Explainable, Focus, Loo
 from zorki.data.images import MAX_PIXELS
 from zorki.data.video.films import open_film
 from zorki.engine.data_source import data_of_run, read_data
-from zorki.engine.device import channels_last, check_device, on_device
+from zorki.engine.device import check_device, laid_out, on_device
 from zorki.engine.explanation.cam import activation_maps
 from zorki.engine.explanation.explanation import Explanation
 from zorki.engine.explanation.heat_map import HeatMap, enlarged
@@ -334,14 +334,14 @@ class Explainer:
 def _response(network: ExplainedNetwork) -> Tensor | str:
     if not isinstance(network.model, AnswersByPlace):
         return "no response: the network's answer is no map over the image, as a tracker's is"
-    inputs = channels_last(map_tensors(network.inputs, lambda tensor: tensor.to(network.device)))
+    inputs = laid_out(map_tensors(network.inputs, lambda tensor: tensor.to(network.device)), network.model)
     with torch.inference_mode():
         outputs: Any = network.model(inputs)  # type: ignore[operator]
         return network.model.response_map(outputs)[0].cpu()
 
 
 def _rollout(network: ExplainedNetwork) -> Tensor | str:
-    inputs = channels_last(map_tensors(network.inputs, lambda tensor: tensor.to(network.device)))
+    inputs = laid_out(map_tensors(network.inputs, lambda tensor: tensor.to(network.device)), network.model)
     with torch.inference_mode():
         maps = attention_maps(lambda: network.model(inputs))
     if not maps:

@@ -15,7 +15,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from zorki.contracts import Model
-from zorki.engine.device import channels_last
+from zorki.engine.device import laid_out
 from zorki.engine.explanation.cam import as_map
 from zorki.engine.explanation.network import pixels_of
 from zorki.errors import RecipeError, did_you_mean
@@ -108,7 +108,7 @@ class UnitWatch:
         moved = map_tensors(inputs, lambda tensor: tensor.to(self.device))
         pixels = pixels_of(inputs)
         height, width = pixels.shape[-2:]
-        maps = self._maps(lambda: self.model(channels_last(moved)), (height, width))
+        maps = self._maps(lambda: self.model(laid_out(moved, self.model)), (height, width))
         values = maps[self.unit.channel]
         row, column = divmod(int(values.argmax()), values.shape[1])
         activation = float(values[row, column])

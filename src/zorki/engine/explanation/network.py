@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zorki.contracts import Model
 from zorki.contracts.capabilities import Explainable, Focus
-from zorki.engine.device import channels_last, seeded
+from zorki.engine.device import laid_out, seeded
 from zorki.engine.explanation.film_strip import clip_of, strip_of
 from zorki.errors import RecipeError
 from zorki.nn.layers.initialize import initialize_he
@@ -74,7 +74,7 @@ class ExplainedNetwork:
     def score(self, pixels: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, " N"]:
         """The number for other pixels in the place of the image's, on the device; gradients flow where they may."""
         inputs = with_pixels(self.inputs, pixels)
-        outputs = self.model(channels_last(map_tensors(inputs, lambda tensor: tensor.to(self.device))))
+        outputs = self.model(laid_out(map_tensors(inputs, lambda tensor: tensor.to(self.device)), self.model))
         assert isinstance(self.model, Explainable)
         return self.model.focus_scores(outputs, self.focus).float()
 
@@ -120,7 +120,7 @@ def ask(
         )
     pixels = pixels_of(inputs)
     with torch.no_grad():
-        outputs = model(channels_last(map_tensors(inputs, lambda tensor: tensor.to(device))))
+        outputs = model(laid_out(map_tensors(inputs, lambda tensor: tensor.to(device)), model))
         complete = model.complete_focus(outputs, focus, placement)
     return ExplainedNetwork(model, inputs, _placement_of(inputs, placement, pixels), complete, device)
 

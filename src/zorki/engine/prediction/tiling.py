@@ -16,7 +16,7 @@ from zorki.contracts import Model, Preprocess
 from zorki.contracts.capabilities import HasStride, Tiled
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.windows import WindowedImage
-from zorki.engine.device import channels_last
+from zorki.engine.device import laid_out
 from zorki.errors import RecipeError
 from zorki.tiles import AT_ONCE, Tiles, Window
 from zorki.types import Placement, map_tensors
@@ -130,7 +130,7 @@ def predict_tiles(
         for images in _read_ahead(image, tiles, batch_size):
             for model, preprocess, stitcher in zip(models, prepared, stitchers, strict=True):
                 inputs, placements = preprocess(images)
-                outputs = model(channels_last(map_tensors(inputs, lambda tensor: tensor.to(device))))
+                outputs = model(laid_out(map_tensors(inputs, lambda tensor: tensor.to(device)), model))
                 stitcher.add(outputs, placements)
     return [stitcher.finish() for stitcher in stitchers]
 

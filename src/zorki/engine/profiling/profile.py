@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from zorki.data.loading.loader import Loader
 from zorki.devices import kind_of
-from zorki.engine.device import autocast, best_precision, channels_last, on_device
+from zorki.engine.device import autocast, best_precision, laid_out, on_device
 from zorki.engine.profiling.advice import Bottleneck, Circumstances, bottleneck
 from zorki.engine.profiling.stage_clock import DATA, NETWORK, StageClock, TimedPipeline
 from zorki.engine.run import checkpoints
@@ -154,7 +154,7 @@ class TimedSteps:
 
     def __init__(self, plan: TrainingPlan) -> None:
         self.recipe, self.device = plan.recipe, plan.recipe.main_device
-        self.model: Any = on_device(copy.deepcopy(plan.model), self.device).train()
+        self.model: Any = on_device(copy.deepcopy(plan.model), self.device, self.recipe.memory_format).train()
         optimize.keep_frozen(optimize.freeze(self.model, self.recipe.freeze))
         if self.recipe.compile:
             self.model.compile()
@@ -186,7 +186,7 @@ class TimedSteps:
         with self.clock.timed("copy"):
             batch = batch.to(self.device, non_blocking=True)
         with self.clock.timed("forward"), autocast(self.device, self.recipe.precision or "32"):
-            losses = self.model.loss(self.model(channels_last(batch.inputs)), batch.placed)
+            losses = self.model.loss(self.model(laid_out(batch.inputs, self.model)), batch.placed)
             total: Tensor = torch.stack(list(losses.values())).sum()
         with self.clock.timed("backward"):
             total.backward()

@@ -16,8 +16,8 @@ MACHINE = ("device", "devices", "nodes", "batch_size")
 """Of these another value gives other sums, and so other losses in the last bits; another batch size other steps."""
 
 CHANGEABLE = (
-    "epochs", "time", "workers", *MACHINE, "threads", "checkpoint_minutes", "checkpoint_steps", "log_every",
-    "wandb", "mlflow", "log_images",
+    "epochs", "time", "workers", *MACHINE, "memory_format", "threads", "checkpoint_minutes", "checkpoint_steps",
+    "log_every", "wandb", "mlflow", "log_images",
 )  # fmt: skip
 """Settings that may be given anew: how long to train, and what computes and records it."""
 

@@ -59,7 +59,7 @@ def environment() -> dict[str, Any]:
         "versions": versions(),
         "machine": {
             "system": platform.system(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": device,
@@ -67,7 +67,22 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def computing_machine(device: str) -> dict[str, Any]:
+    """What times of a network hold for: device, processor with the kernels in use, and the version of PyTorch."""
+    import torch
+
+    return {
+        "device": device.partition(":")[0],
+        "processor": processor(),
+        "kernels": torch.backends.cpu.get_cpu_capability(),
+        "onednn": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        "gpu": torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
+        "torch": torch.__version__,
+    }
+
+
+def processor() -> str:
+    """The name of the processor's model, as the system tells it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

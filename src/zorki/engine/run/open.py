@@ -11,8 +11,10 @@ from typing import Any
 from zorki import registry
 from zorki.contracts import Model, Task
 from zorki.engine.data_source import read_data
+from zorki.engine.device import MEMORY_FORMATS
 from zorki.engine.run.build import RECIPE_FIELDS_OF_BUILDERS, build, build_trained
 from zorki.engine.run.class_names import class_names_of, num_classes_of, preprocess_of
+from zorki.engine.run.environment import computing_machine
 from zorki.engine.run.folder import ABOUT, BEST, REPORT, class_info_of, is_run, read_about, read_results, recipe_of
 from zorki.errors import RecipeError, WeightsError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
@@ -44,6 +46,14 @@ class TrainedModel:
     def report(self) -> Path:
         """The page to look at."""
         return self.folder / REPORT
+
+    def memory_format(self, device: str) -> str | None:
+        """What was quickest for inference where the run was trained; None: nothing was timed here."""
+        computing = self.about.get("environment", {}).get("computing")
+        if not isinstance(computing, dict) or computing.get("machine") != computing_machine(device):
+            return None
+        found = (computing.get("inference") or {}).get("memory_format")
+        return found if found in MEMORY_FORMATS else None
 
     @property
     def results(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zorki.contracts import Model
 from zorki.contracts.capabilities import Diagnoses
-from zorki.engine.device import channels_last
+from zorki.engine.device import laid_out
 from zorki.engine.run import checkpoints
 from zorki.engine.training import optimizer as optimize
 from zorki.recipe import Recipe
@@ -31,7 +31,7 @@ class Learner(lightning.LightningModule):
         self._placed: Sequence[Any] = ()
 
     def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
-        outputs = self.model(channels_last(batch.inputs))
+        outputs = self.model(laid_out(batch.inputs, self.model))
         losses = self.model.loss(outputs, batch.placed)
         self.losses = {name: loss.detach() for name, loss in losses.items()}
         if isinstance(self.model, Diagnoses):

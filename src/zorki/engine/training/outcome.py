@@ -27,7 +27,7 @@ def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[s
     """
     run = load(plan.folder)
     run.info = plan.info
-    on_device(run.model, plan.recipe.main_device)
+    on_device(run.model, plan.recipe.main_device, run.memory_format(plan.recipe.main_device))
     found: dict[str, Results] = {}
     for split in ("val", "test") if plan.recipe.evaluate_test else ("val",):
         if plan.data_survey.splits.get(split):

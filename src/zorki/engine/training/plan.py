@@ -231,12 +231,25 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     return TrainingPlan(entry, info, dataset, data_survey, train_indices, recipe, network, folder, about, path)
 
 
-def with_epochs(plan: TrainingPlan, choice: Choice) -> TrainingPlan:
-    """The plan with its number of epochs chosen, which is written into the run's folder."""
-    recipe = dataclasses.replace(plan.recipe, epochs=choice.value)
+def with_choices(
+    plan: TrainingPlan, choices: Sequence[Choice], say: Say, computing: Mapping[str, Any] | None = None
+) -> TrainingPlan:
+    """The plan with what was chosen last, by measuring: it is told, and written into the run's folder.
+
+    Args:
+        choices: fields of the recipe; one that was chosen before is chosen anew.
+        computing: what was measured of the machine, for the run's environment.
+    """
+    for choice in choices:
+        say(f"chosen: {choice}")
+    recipe = dataclasses.replace(plan.recipe, **{choice.name: choice.value for choice in choices})
+    names = {choice.name for choice in choices}
+    before = [one for one in plan.about["choices"] if one["name"] not in names]
     about = {
-        **plan.about, "recipe": recipe.to_json(), "choices": [*plan.about["choices"], dataclasses.asdict(choice)]
+        **plan.about, "recipe": recipe.to_json(), "choices": [*before, *map(dataclasses.asdict, choices)]
     }  # fmt: skip
+    if computing is not None:
+        about["environment"] = {**about["environment"], "computing": dict(computing)}
     chosen = dataclasses.replace(plan, recipe=recipe, about=about)
     if is_first():
         _write_settings(chosen)

@@ -19,10 +19,10 @@ from zorki.engine.device import on_device
 from zorki.engine.evaluation.benchmark_run import peak_memory
 from zorki.engine.precompute import precompute
 from zorki.engine.run import checkpoints, logs
-from zorki.engine.run.defaults import Choice
 from zorki.engine.run.folder import BEST, COST
 from zorki.engine.run.lock import RunLock, run_lock
 from zorki.engine.run.open import TrainedModel
+from zorki.engine.speed_probe.training_probe import with_fastest_way
 from zorki.engine.training.decoding_pace import measure_decoding
 from zorki.engine.training.duration import EpochBudget, Forecast, Workload
 from zorki.engine.training.learner import Learner
@@ -37,7 +37,15 @@ from zorki.engine.training.loaders import (
 )
 from zorki.engine.training.loop import Conductor, make_trainer
 from zorki.engine.training.outcome import evaluate_best
-from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan, with_epochs
+from zorki.engine.training.plan import (
+    FOLDER_VARIABLE,
+    Say,
+    TrainingPlan,
+    is_first,
+    new_plan,
+    resumed_plan,
+    with_choices,
+)
 from zorki.engine.training.progress import Progress
 from zorki.engine.training.time_trial import choose_epochs
 from zorki.errors import ZorkiError
@@ -61,7 +69,7 @@ def train(
     say = _speaker(quiet)
     plan = new_plan(model, data, recipe, settings, class_names, say)
     with run_lock(plan.folder, active=is_first()) as lock:
-        return _trained(plan, lock, say)
+        return _trained(with_fastest_way(plan, say), lock, say)
 
 
 def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **settings: Any) -> TrainedModel:
@@ -83,13 +91,12 @@ def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
     recipe = plan.recipe
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
-    network = on_device(plan.model, "cpu")  # Lightning moves it on
+    network = on_device(plan.model, "cpu", recipe.memory_format)  # Lightning moves it on
     if recipe.compile:
         network.compile()
     precompute(network.preprocess, plan.dataset, _images(plan), say, world=recipe.world)
     if recipe.epochs is None:
-        plan = with_epochs(plan, choose_epochs(plan, _workload(plan), say))
-        say(f"chosen: {Choice(**plan.about['choices'][-1])}")
+        plan = with_choices(plan, [choose_epochs(plan, _workload(plan), say)], say)
         recipe = plan.recipe
     val = plan.data_survey.splits.get("val", [])
     blind = bool(val) and not plan.task.data.has_ground_truth(plan.dataset, val)

@@ -27,7 +27,7 @@ def latency(folder: Path, device: str | None = None) -> float:
     source, names = data_of_run(run.about, run.class_names)
     dataset = read_data(run.task, source, run.recipe, format=run.recipe.format, class_names=names)
     indices = survey(dataset, splits=["val"]).readable(dataset, "val")[: IMAGES + WARM_UP]
-    model = on_device(run.model, where).eval()
+    model = on_device(run.model, where, run.memory_format(where)).eval()
     spent = []
     for index in indices:
         image = dataset[index].image

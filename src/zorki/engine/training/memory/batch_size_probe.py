@@ -11,7 +11,7 @@ import torch
 
 from zorki.contracts import Dataset, Model, Targets
 from zorki.devices import kind_of
-from zorki.engine.device import autocast, channels_last, on_device
+from zorki.engine.device import autocast, laid_out, on_device
 from zorki.engine.training import optimizer as optimize
 from zorki.errors import DataError
 from zorki.recipe import Recipe
@@ -89,12 +89,12 @@ class BatchSizeProbe:
     def _step(self, size: int) -> None:
         if kind_of(self.device) == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        network: Any = on_device(copy.deepcopy(self.model), self.device).train()
+        network: Any = on_device(copy.deepcopy(self.model), self.device, self.recipe.memory_format).train()
         optimize.keep_frozen(optimize.freeze(network, self.recipe.freeze))
         chosen = [self.samples[place % len(self.samples)] for place in range(size)]
         inputs, placements = network.preprocess([sample.image for sample in chosen])
         placed = [sample.target.place(place) for sample, place in zip(chosen, placements, strict=True)]
-        moved = channels_last(map_tensors(inputs, lambda tensor: tensor.to(self.device)))
+        moved = laid_out(map_tensors(inputs, lambda tensor: tensor.to(self.device)), network)
         stepper = optimize.optimizer(network, self.recipe)
         for _ in range(2):  # the optimizer's own values come with the first
             with autocast(self.device, self.recipe.precision or "32"):
