@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from zorki.errors import ZorkiError
-from zorki.files import new_output, output_folder, whole, write_json, write_text
+from zorki.files import check_writable, new_output, output_folder, whole, write_json, write_text
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
@@ -146,3 +146,13 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ZorkiError, match=r"notes.txt: is a file; expected a new folder"):
         output_folder(tmp_path / "notes.txt", "show")
+
+
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("x")
+    check_writable(tmp_path / "new/folder/a.json")
+    check_writable(tmp_path / "file")
+    for path, reason in (("file/a.json", "file is a file"), ("file/b/a.json", "file is a file"), (".", "is a folder")):
+        with pytest.raises(ZorkiError, match=reason):
+            check_writable(tmp_path / path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

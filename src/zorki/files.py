@@ -56,6 +56,18 @@ def whole(path: Path, *, flush: bool = True) -> Iterator[Path]:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """Raises ZorkiError where a file of that name cannot be written, before there is something to write.
+
+    It makes nothing: what a full disk or a quota refuses shows later.
+    """
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir():
+        raise unwritable(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise unwritable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def unwritable(path: Path, error: BaseException) -> ZorkiError:
     """What to raise when `path` could not be written: why, and how much room a full disk has."""
     if not is_full_disk(error):

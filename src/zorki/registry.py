@@ -15,7 +15,7 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib.machinery import FileFinder
@@ -396,6 +396,11 @@ def find(name: str) -> Entry:
             raise RecipeError(
                 f"no model is named {name!r}.{did_you_mean(name, _entries)} After {before!r}, {error}"
             ) from None
+    if Path(name).exists():
+        raise RecipeError(
+            f"{name} is a {'folder' if Path(name).is_dir() else 'file'}, where the name of a model is expected, which "
+            "comes before the data; `zorki models` lists them all"
+        )
     raise RecipeError(
         f"no model is named {name!r}.{did_you_mean(name, _entries)} `zorki models` lists them all; one of your own "
         "needs --plugin FILE"
@@ -418,16 +423,9 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
     entry = find(name)
     accepted = entry.options()
     values: dict[str, Any] = {}
-    for key, value in canonical_options(options or {}).items():
-        if key not in accepted:
-            words = {
-                **{alias: own for alias, own in OPTION_ALIASES.items() if own in accepted},
-                **{own: own for own in accepted},
-            }
-            near = dict.fromkeys(words[word] for word in difflib.get_close_matches(key, words))
-            raise RecipeError(
-                f"{name} takes no {key!r}.{suggestion(near)} It takes: {', '.join(accepted) or 'nothing'}"
-            )
+    given = canonical_options(options or {})
+    check_options(name, given)
+    for key, value in given.items():
         values[key] = _converted(f"{name}'s {key}", accepted[key], value)
     try:
         return entry.build(num_classes, **values)
@@ -437,6 +435,20 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
         typed = ", ".join(f"{key}={value!r}" for key, value in values.items())
         why = str(error).strip() or type(error).__name__
         raise RecipeError(f"{name} cannot be built with {typed}: {why}") from error
+
+
+def check_options(name: str, keys: Iterable[str]) -> None:
+    """Raises RecipeError where the builder of the named model takes no option of such a name; aliases count."""
+    accepted = find(name).options()
+    for key in keys:
+        if OPTION_ALIASES.get(key, key) in accepted:
+            continue
+        words = {
+            **{alias: own for alias, own in OPTION_ALIASES.items() if own in accepted},
+            **{own: own for own in accepted},
+        }
+        near = dict.fromkeys(words[word] for word in difflib.get_close_matches(key, words))
+        raise RecipeError(f"{name} takes no {key!r}.{suggestion(near)} It takes: {', '.join(accepted) or 'nothing'}")
 
 
 def canonical_options(options: Mapping[str, Any]) -> dict[str, Any]:

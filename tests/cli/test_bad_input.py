@@ -275,6 +275,24 @@ def test_what_watches_validation_needs_validation(settings):
         check_validation(whole, recipe, tasks["pretraining"])
 
 
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(trained, photos, monkeypatch):
+    from zorki.engine.checks import check
+
+    monkeypatch.setattr(check, "check", None)
+    Path("file").write_text("x")
+    assert "file is a file" in refused("check", photos, "--json", "file/below.json")
+    assert "file: is a file; expected a new folder" in refused("check", photos, "--out", "file")
+    assert "file is a file" in refused("compare", trained, trained, "--json", "file/below.json")
+    for flag, value in (("--images", 0), ("--seconds", -1), ("--seconds", "nan"), ("--threads", 0)):
+        assert f"{flag[2:]} is {value}" in refused("compare", trained, trained, flag, value)
+    assert not Path("runs").exists()
+
+
+def test_data_in_the_place_of_a_model(photos):
+    assert "data is a folder, where the name of a model is expected" in refused("check", photos, "lenet5")
+    assert "is a folder, where the name of a model is expected" in refused("tune", photos, "lenet5", "--over", "lr")
+
+
 def test_predictions_are_not_written_over_their_images(trained, photos, tmp_path):
     import shutil
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_check
 
 from zorki.contracts.dataset import Dataset
 from zorki.contracts.preprocess import Preprocess
+from zorki.errors import RecipeError
 from zorki.tiles import Stitcher, Tiles
 from zorki.types import Boxes, ClassInfo, Placement
 
@@ -295,6 +296,18 @@ class Focus:
     pixels: Tensor | None = None
     reference: Tensor | None = None
     background: tuple[int, ...] = ()
+
+    def of_whole_image(self, *, classes: bool = True) -> Focus:
+        """Itself, for a model whose number is about an image as a whole.
+
+        Raises:
+            RecipeError: it names a box, or a class where there are no `classes`: neither would change a thing.
+        """
+        if self.box is not None:
+            raise RecipeError("what is explained is about the whole image, and hangs on no box; leave --box out")
+        if self.label is not None and not classes:
+            raise RecipeError("what is explained is about no class; leave --class out")
+        return self
 
 
 @runtime_checkable

@@ -55,6 +55,10 @@ def test_bad_input_is_one_message(weights, capsys):
         (["a.png", "--methods", "attention-rollout"], "no attention"),
         (["a.png", "--reference", "b.png"], "compares none"),
         (["a.png", "--out", "page.png"], "page.html"),
+        (["a.png", "--out", "a.png/page.html"], "a.png is a file"),
+        (["a.png", "--box", "1,2,9,8"], "hangs on no box"),
+        (["a.png", "--window", "32"], "hides all of the network's input of 32 x 32"),
+        (["a.png", "--max-frames", "3"], "leave --max-frames out"),
         (["a.png", "--unit", "backbone"], "LAYER:CHANNEL"),
         ([], "expected an image"),
     ):

@@ -35,3 +35,9 @@ def test_the_page_lists_them_as_they_are():
     assert rows == [
         f"| {one['id']} | {one['name']} | {one['severity']} | {one['about']} {one['remedy']} |" for one in listing()
     ]
+
+
+def test_a_check_of_nothing_is_refused():
+    for only, skip in ((None, "Z"), ("ZD012", "ZD012"), ("ZD012", "leak")):
+        with pytest.raises(RecipeError, match="leaves no check"):
+            choose(only, skip)

@@ -61,6 +61,34 @@ def test_a_training_of_each_task_is_checked_and_found_clean(task, tmp_path, monk
     assert write_check(tmp_path, report, plan.task, plan.dataset, sections).stat().st_size > 1000
 
 
+def test_films_of_files_are_checked(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (16, 96, 3), np.uint8)
+    for number in range(24):
+        strip = tmp_path / f"{'wave' if number % 2 else 'bend'}/{number}.png"
+        strip.parent.mkdir(exist_ok=True)
+        Image.fromarray(frames + np.uint8(number)).save(strip)
+    settings = SETTINGS | TASKS["video_classification"][2]
+    plan = draft_plan("c3d_small", str(tmp_path), None, settings, None, lambda line: None)
+    inspection = Inspection(choose("ZA", None), CheckReport("x"), 60.0)
+    check_plan(inspection, plan)
+    report = inspection.finish()
+    assert report.findings == []
+    assert {"ZA003", "ZA005"} <= set(report.checked)
+
+
+def test_batches_are_not_halved_until_nothing_is_to_be_learned(monkeypatch):
+    """Of four images of one class triplets have no loss, and no weight a gradient: no fault of the network."""
+    tiny_squeezenet(monkeypatch)
+    monkeypatch.setattr(check_training, "STEPS", 1)  # never enough: batches are halved as often as they can be
+    settings = SETTINGS | {"image_size": 32, "batch_size": 16}
+    plan = draft_plan("triplet_squeezenet", "scenes:120@32", None, settings, None, lambda line: None)
+    inspection = Inspection(choose("ZM004,ZM006", None), CheckReport("x"), 60.0)
+    check_plan(inspection, plan)
+    report = inspection.finish()
+    assert report.findings == []
+    assert any("learning one batch" in one for one in report.left_out)
+
+
 def test_classes_that_are_new_on_purpose_are_no_finding():
     model, data, settings = TASKS["retrieval"]
     plan = draft_plan(model, data, None, SETTINGS | settings, None, lambda line: None)

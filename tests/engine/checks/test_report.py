@@ -34,3 +34,8 @@ def test_what_there_is_no_time_for_is_told_once():
     assert made.report.left_out == ["c: no time was left of 10 s"]
     assert made.wants("ZD001", "ZD012")
     assert made.report.checked == ["ZD012"]
+
+
+def test_what_was_left_out_is_in_the_verdict_of_a_clean_report():
+    assert CheckReport("x").verdict == "clean: nothing found; 0 checks in 0 s"
+    assert "nothing found in what there was time and data for" in CheckReport("x", left_out=["pixels"]).verdict

@@ -131,6 +131,11 @@ def test_recipes_are_measured_and_held_against_the_first(tmp_path, monkeypatch):
     assert (difference.against, difference.verdict.word) == ("lenet5 lr=0.05", "better")
     assert difference.verdict.image_error == pytest.approx(0.0, abs=1e-9), "images move both alike"
 
+    a_run(tmp_path / "a-9", seed=0, lr=0.05)
+    again = compare(sorted(tmp_path.iterdir()), quiet=True)
+    assert [len(one.runs) for one in again.recipes] == [5, 5], "the same recipe and seed is the same run"
+    assert again.repeats == remarks(again)
+
     def elsewhere(folder, settings):
         return {**measured(folder, settings), "images": "same" if folder.name == "a-0" else "others"}
 

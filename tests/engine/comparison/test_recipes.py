@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from zorki.engine.comparison.recipes import NOT_OF_A_RECIPE, differing, grouped, names_of, run_recipe
+from zorki.engine.comparison.recipes import NOT_OF_A_RECIPE, differing, grouped, names_of, run_recipe, without_repeats
 from zorki.recipe import Recipe
 
 
@@ -39,6 +39,14 @@ def test_seeds_folders_and_machines_make_no_recipe(tmp_path):
     assert (field.name, field.first, field.second, field.typed) == ("lr", 0.05, 0.1, True)
     assert str(field) == "lr 0.05 -> 0.1"
     assert names_of(groups) == ["lenet5 lr=0.05", "lenet5 lr=0.1"]
+
+
+def test_runs_of_one_seed_count_once(tmp_path):
+    runs = [run(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
+    kept, repeats = without_repeats(runs)
+    assert [one.folder.name for one in kept] == ["a", "c"]
+    (line,) = repeats
+    assert f"{runs[1].folder} is left out: it has the recipe and the seed of {runs[0].folder}" in line
 
 
 def test_what_follows_from_what_was_set_is_told_apart(tmp_path):

@@ -217,6 +217,7 @@ def interrupt_join(patch):
         ({"sampler": "magic"}, "expected one of tpe"),
         ({"over": "lr", "lr": 0.1}, "set as well"),
         ({"over": "lr=3"}, "two values or more"),
+        ({"over": "options.dropuot=0:0.5"}, "takes no 'dropuot'"),
         ({"storage": "nowhere://x", "budget": 2}, "cannot be opened"),
     ],
 )

@@ -109,7 +109,7 @@ def _explain(
     from zorki.engine.explanation.explain import explain as explain_run
     from zorki.engine.explanation.layers import Unit
     from zorki.engine.run.open import open_run
-    from zorki.files import new_output
+    from zorki.files import check_writable, new_output
 
     if not images and not unit:
         raise RecipeError("expected an image behind the run, such as: zorki explain runs/resnet18-1 cat.jpg")
@@ -117,6 +117,8 @@ def _explain(
         raise RecipeError("--data belongs to --unit LAYER:CHANNEL, whose patches are looked for in it")
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise RecipeError(f"--out is {out}; expected a page to write, such as page.html")
+    if out is not None:
+        check_writable(out)
     check_methods(settings["methods"])
     for words in unit or ():
         Unit.read(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,7 +50,7 @@ def check(
     zorki check --list
     """
     from zorki.engine.checks.check import check as run_checks
-    from zorki.files import output_folder
+    from zorki.files import new_output
 
     if list:
         return _list(json)
@@ -63,15 +64,14 @@ def check(
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **given_settings(flags)}
     settings = {name: value for name, value in settings.items() if name not in ("out", "name")}
     quiet = json == PRINTED
-    result = run_checks(
-        model, data, task=task, only=only, skip=skip, budget=seconds, say=_silent if quiet else say, **settings
-    )
+    with nullcontext() if quiet and out is None else new_output(out, "check") as folder:
+        result = run_checks(
+            model, data, task=task, only=only, skip=skip, budget=seconds, say=_silent if quiet else say, **settings
+        )
+        page = None if folder is None else result.write_page(folder)
     if not quiet:
         _print(result.report)
-    if not quiet or out is not None:
-        page = result.write_page(output_folder(out, "check"))
-        if not quiet:
-            say(f"page: {page}")
+        say(f"page: {page}")
     if json is not None:
         put_json(json, result.report.to_json())
     return result.report.exit_code

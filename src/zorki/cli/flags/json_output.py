@@ -21,11 +21,18 @@ Json = Annotated[
 
 
 def with_json_target(words: Sequence[str]) -> list[str]:
-    """The words with `--json` followed by what it prints to: the next word only where that is - or names a .json."""
+    """The words with `--json` followed by what it prints to: the next word only where that is - or names a .json.
+
+    Raises ZorkiError where that file cannot be written, before any work is done for it.
+    """
+    from zorki.files import check_writable
+
     found: list[str] = []
     for place, word in enumerate(words):
         following = words[place + 1] if place + 1 < len(words) else ""
         alone = word == "--json" and following != PRINTED and not following.lower().endswith(".json")
+        if word == "--json" and following.lower().endswith(".json"):
+            check_writable(Path(following))
         found.append(f"--json={PRINTED}" if alone else word)
     return found
 

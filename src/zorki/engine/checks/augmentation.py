@@ -13,6 +13,7 @@ from zorki.contracts import Section
 from zorki.contracts.capabilities import DrawsInputs, Precomputes
 from zorki.data.loading.pipeline import seeded
 from zorki.data.transforms.flip_pairs import flip_pairs
+from zorki.data.video.films import HeldFilm
 from zorki.draw.report import Thumbnail, image_grid
 from zorki.engine.checks.painted.draws import draws, pixels_of, plainly
 from zorki.engine.checks.painted.joints import check_painted_joints
@@ -23,7 +24,7 @@ from zorki.engine.device import laid_out, on_device
 from zorki.engine.training.loaders import augmentation_of
 from zorki.engine.training.plan import TrainingPlan
 from zorki.errors import DataError, ZorkiError
-from zorki.types import Batch, Boxes, Instances, Label
+from zorki.types import Batch, Boxes, Film, Instances, Label
 
 LOST = 0.3  # share of the boxes
 MOST_MEAN, LEAST_STD, MOST_STD = 3.0, 0.06, 3.0  # of a network's normalized inputs
@@ -114,10 +115,8 @@ def _check_channels(inspection: Inspection, plan: TrainingPlan) -> None:
         return
     seen = []
     for channel in (0, 2):
-        image = torch.zeros_like(sample.image)
-        image[..., channel, :, :] = 255
         generator = seeded(torch.Generator(), "check", plan.recipe.seed, 0)
-        varied = augment(dataclasses.replace(sample, image=image), generator=generator)
+        varied = augment(dataclasses.replace(sample, image=_plain(sample.image, channel)), generator=generator)
         # Without chance, as in evaluation: views of pretraining change colors.
         first = _first_layer(plan, model.preprocess([varied.image])[0])
         if first is None or first.ndim not in (4, 5) or first.shape[1] not in (1, 3):
@@ -129,6 +128,14 @@ def _check_channels(inspection: Inspection, plan: TrainingPlan) -> None:
     swapped = red_less_blue[0] < 0 if len(red_less_blue) == 1 else red_less_blue[0] < 0 < red_less_blue[2]
     if bool(swapped):
         inspection.add("ZA005", "a red image reaches the first layer as a blue one: channels are exchanged on the way")
+
+
+def _plain(image: Any, channel: int) -> Any:
+    """The same in one color, red, green or blue; a film of a file becomes one in memory, whose frames are all one."""
+    plain = torch.zeros((3, *image.shape[-2:]), dtype=torch.uint8)
+    plain[channel] = 255
+    frames = plain.expand(image.shape)
+    return HeldFilm(frames, image.rate) if isinstance(image, Film) else frames.clone()
 
 
 def _first_layer(plan: TrainingPlan, inputs: Any) -> Tensor | None:

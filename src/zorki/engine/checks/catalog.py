@@ -202,10 +202,13 @@ def choose(only: str | None, skip: str | None) -> frozenset[str]:
         skip: such that are not looked for.
 
     Raises:
-        RecipeError: one is none; with those that are near.
+        RecipeError: one is none; with those that are near. Or none is left: that would pass whatever the data are.
     """
     chosen = {check.id for check in CHECKS} if only is None else _ids("only", only)
-    return frozenset(chosen - (set() if skip is None else _ids("skip", skip)))
+    left = frozenset(chosen - (set() if skip is None else _ids("skip", skip)))
+    if not left:
+        raise RecipeError(f"skip is {skip!r}, which leaves no check; leave some out of it")
+    return left
 
 
 def _ids(flag: str, text: str) -> set[str]:

@@ -274,7 +274,7 @@ def _check_learning(
         trace = trial.run(batch, 2)
         step = max(1e-3, (began - inspection.left) / 2)
         steps = min(STEPS, int(SPENT * inspection.left / step))
-        if steps >= LEAST_STEPS or len(batch) < 4 or (half := _half(batch)) is None:
+        if steps >= LEAST_STEPS or len(batch) < 4 or (half := _half(batch)) is None or not _tells(trial, half):
             break
         batch = half
     if steps < LEAST_STEPS:
@@ -287,6 +287,12 @@ def _check_learning(
     if not _learns(trace):
         _check_rates(inspection, plan, batch, trace, steps, step)
     return trace, len(batch)
+
+
+@torch.no_grad()
+def _tells(trial: Trial, batch: Batch[Any]) -> bool:
+    """Whether there is anything to learn from it: of images of one class alone, triplets have no loss."""
+    return float(trial.loss(batch.to(trial.device))) > 0
 
 
 def _learns(trace: StepTrace) -> bool:

@@ -77,8 +77,10 @@ class CheckReport:
         """One line: how many of what."""
         counts = {kind: sum(one.severity == kind for one in self.findings) for kind in ("error", "warning", "note")}
         told = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count]
-        made = f"{len(self.checked)} checks in {self.seconds:.0f} s"
-        return f"{'clean' if self.exit_code == CLEAN else 'found'}: {', '.join(told) or 'nothing found'}; {made}"
+        made = f"{len(self.checked)} check{'' if len(self.checked) == 1 else 's'} in {self.seconds:.0f} s"
+        where = " in what there was time and data for" if self.left_out and not told else ""
+        word = "clean" if self.exit_code == CLEAN else "found"
+        return f"{word}: {', '.join(told) or 'nothing found'}{where}; {made}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: keys are snake_case and stable."""

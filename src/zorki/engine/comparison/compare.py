@@ -7,14 +7,22 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zorki import registry
-from zorki.engine.comparison.recipes import FieldDifference, RunRecipe, differing, grouped, names_of, run_recipe
+from zorki.engine.comparison.recipes import (
+    FieldDifference,
+    RunRecipe,
+    differing,
+    grouped,
+    names_of,
+    run_recipe,
+    without_repeats,
+)
 from zorki.engine.comparison.verdict import Scores, Verdict, verdict
 from zorki.engine.run import logs
 from zorki.engine.run.folder import COST, is_run, read_about
@@ -87,6 +95,7 @@ class Comparison:
         monitor: the metric that verdicts are of, larger being better.
         headline: the metrics that the table shows.
         images_missing: why differences hold for these images alone; "" where the choice of images was counted.
+        repeats: runs that were left out since another one has their recipe and their seed, in words.
     """
 
     monitor: str
@@ -94,6 +103,7 @@ class Comparison:
     recipes: list[ComparedRecipe]
     differences: list[Difference]
     images_missing: str
+    repeats: list[str] = field(default_factory=list)
 
     @property
     def runs(self) -> list[ComparedRun]:
@@ -124,6 +134,13 @@ def compare(
     Raises:
         ZorkiError: no such run, runs of different tasks or evaluated on different images, or a measurement that failed.
     """
+    for name, value, least in (
+        ("images", images, 1),
+        ("seconds", seconds, 0),
+        ("threads", 1 if threads is None else threads, 1),
+    ):
+        if not least <= value < math.inf:
+            raise RecipeError(f"{name} is {value}; expected at least {least}")
     folders = all_runs(folders)
     if not folders:
         raise RecipeError("nothing to compare: expected runs, such as: zorki compare runs/a runs/b")
@@ -132,7 +149,8 @@ def compare(
     if len(tasks) > 1:
         raise RecipeError(f"the runs are of different tasks ({', '.join(sorted(tasks))}): not comparable")
     evaluation, monitor = registry.tasks()[next(iter(tasks))].evaluation, registry.tasks()[next(iter(tasks))].monitor
-    groups = grouped([run_recipe(folder) for folder in folders])
+    apart = [without_repeats(group) for group in grouped([run_recipe(folder) for folder in folders])]
+    groups = [group for group, _ in apart]
     settings = {"data": data, "split": split, "device": device, "images": images, "threads": threads}
     found: dict[Path, dict[str, Any]] = {}
     for group in groups:
@@ -152,7 +170,8 @@ def compare(
     ]
     missing = next((one["replicates_missing"] for one in found.values() if one.get("replicates_missing")), "")
     recipes.sort(key=lambda one: -one.metrics.get(monitor, 0.0))
-    return Comparison(monitor, evaluation.headline or (monitor,), recipes, differences, missing)
+    repeats = [line for _, lines in apart for line in lines]
+    return Comparison(monitor, evaluation.headline or (monitor,), recipes, differences, missing, repeats)
 
 
 def all_runs(folders: Sequence[str | Path]) -> list[Path]:

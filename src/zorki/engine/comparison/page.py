@@ -24,6 +24,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "recipes": [asdict(one) for one in comparison.recipes],
         "differences": [{**asdict(one), "warning": one.warning} for one in comparison.differences],
         "images_missing": comparison.images_missing,
+        "repeats": comparison.repeats,
     }
 
 
@@ -95,7 +96,7 @@ def markdown(comparison: Comparison) -> str:
 
 def remarks(comparison: Comparison) -> list[str]:
     """What hides in a table: several changes at once, seeds that are too few, and noise that was not counted."""
-    found = [one.warning for one in comparison.differences if one.warning]
+    found = [*comparison.repeats, *(one.warning for one in comparison.differences if one.warning)]
     if any(one.verdict.word == "too few seeds" for one in comparison.differences):
         found.append(
             "too few seeds: three of each recipe can show a difference, five that there is none; make them with "
@@ -183,9 +184,10 @@ def write_comparison(comparison: Comparison, out: Path, *, title: str) -> Path:
     write_text(out / "comparison.svg", standalone(plot))
     shown = rows(comparison)
     texts = [{name: _cell(name, value) for name, value in row.items()} for row in shown]
-    sections = [Section("Table", table(texts, align=dict.fromkeys(list(texts[0])[1:], "right")), note)]
+    notices = "".join(notice(line) for line in remarks(comparison))
+    scores = table(texts, align=dict.fromkeys(list(texts[0])[1:], "right"))
+    sections = [Section("Table", scores if comparison.differences else scores + notices, note)]
     if comparison.differences:
-        notices = "".join(notice(line) for line in remarks(comparison))
         drawn = figure(_differences_plot(comparison))
         sections.append(Section("Differences", table(difference_rows(comparison)) + notices + drawn, _explained()))
     sections.append(Section("Learning", columns(*_curves(comparison)), "Means over seeds, from the least to the most."))

@@ -62,6 +62,24 @@ def grouped(recipes: Sequence[RunRecipe]) -> list[list[RunRecipe]]:
     return list(groups.values())
 
 
+def without_repeats(group: Sequence[RunRecipe]) -> tuple[list[RunRecipe], list[str]]:
+    """The first run of each seed, and of every other one in words that it tells nothing new.
+
+    The same recipe and seed give the same weights: copies would make a deviation of 0 between seeds, and any difference
+    sure.
+    """
+    firsts: dict[int, RunRecipe] = {}
+    repeats = []
+    for one in group:
+        first = firsts.setdefault(one.seed, one)
+        if first is not one:
+            repeats.append(
+                f"{one.folder} is left out: it has the recipe and the seed of {first.folder}, and tells nothing new; "
+                "--seed N trains another one, --seeds 5 trains five"
+            )
+    return list(firsts.values()), repeats
+
+
 @dataclass(frozen=True)
 class FieldDifference:
     """A field in which two recipes differ; `typed`: set by hand in one of them, else it follows from what was."""

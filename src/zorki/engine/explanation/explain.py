@@ -89,7 +89,7 @@ def explain(
     found = []
     for name, question in work.questions(images):
         if not quiet:
-            say(f"{name}: {', '.join(chosen)}", flush=True)
+            say(f"explaining {name}", flush=True)
         found.append(question())
     if out is not None:
         write_explanations(Path(out), opened, found, patches or {})

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zorki.engine.explanation.heat_map import HeatMap
 from zorki.engine.explanation.network import BATCH, ExplainedNetwork
+from zorki.errors import RecipeError
 
 SHARE = 7  # of a window in the longer side of the image
 
@@ -27,9 +28,14 @@ def occlusion_map(network: ExplainedNetwork, window: int | None = None) -> Float
 
     Args:
         window: side in pixels of the network; None: see `usual_window`.
+
+    Raises:
+        RecipeError: it hides all of the input at once.
     """
     pixels, (height, width), frames = network.pixels, network.frame_size, network.frames
     side = window or usual_window(network)
+    if side >= max(height, width):
+        raise RecipeError(f"window is {side}, which hides all of the network's input of {width} x {height} pixels")
     color = _mean_color(network)
     corners = [
         (top, left)

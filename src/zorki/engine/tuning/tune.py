@@ -16,7 +16,7 @@ from zorki.engine.run.folder import folder_name, new_folder
 from zorki.engine.training.plan import draft_plan
 from zorki.engine.tuning.latency import latency
 from zorki.engine.tuning.page import write_tuning
-from zorki.engine.tuning.space import Range, parse_space, settings_of
+from zorki.engine.tuning.space import OPTIONS, Range, parse_space, settings_of
 from zorki.engine.tuning.study import (
     FOLDER,
     LATENCY,
@@ -89,6 +89,7 @@ def tune(
     source = str(Path(data).resolve()) if Path(data).exists() else str(data)
     optimizer, default = _default(model, source, inner, tell)
     space = parse_space(over, kind, optimizer)
+    registry.check_options(model, [name.removeprefix(OPTIONS) for name in space if name.startswith(OPTIONS)])
     if fixed := [name for name in space if name in inner]:
         raise RecipeError(f"{fixed[0]} is searched and set as well; say it in --over alone")
     about = {"model": model, "data": source, "over": over, "settings": _plain(inner), "max_latency": max_latency}

@@ -117,6 +117,7 @@ class Classifier(Model[Logits, Label, Label]):
 
     def complete_focus(self, outputs: Logits, focus: Focus, placement: Placement) -> Focus:
         """With the best class, where none is named."""
+        focus = focus.of_whole_image()
         return focus if focus.label is not None else replace(focus, label=int(outputs.main[0].argmax()))
 
     def focus_scores(self, outputs: Logits, focus: Focus) -> Float[Tensor, " B"]:

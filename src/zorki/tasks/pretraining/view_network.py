@@ -162,10 +162,10 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
     focus_unit = "cosine similarity"
 
     def complete_focus(self, outputs: ViewOutputs, focus: Focus, placement: Placement) -> Focus:
-        """As it is. Raises RecipeError where no image is named to compare with."""
+        """As it is. Raises RecipeError where no image is named to compare with, or a box or a class is."""
         if focus.reference is None:
             raise RecipeError("features have no score of their own; name the image to compare with: --reference IMAGE")
-        return focus
+        return focus.of_whole_image(classes=False)
 
     def focus_scores(self, outputs: ViewOutputs, focus: Focus) -> Float[Tensor, " B"]:
         """The cosine similarity of the first view to the reference."""

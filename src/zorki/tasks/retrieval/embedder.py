@@ -113,10 +113,10 @@ class Embedder(Model[Embeddings, Label, Embedding]):
     focus_unit = "cosine similarity"
 
     def complete_focus(self, outputs: Embeddings, focus: Focus, placement: Placement) -> Focus:
-        """As it is. Raises RecipeError where no image is named to compare with."""
+        """As it is. Raises RecipeError where no image is named to compare with, or a box or a class is."""
         if focus.reference is None:
             raise RecipeError("an embedding has no score of its own; name the image to compare with: --reference IMAGE")
-        return focus
+        return focus.of_whole_image(classes=False)
 
     def focus_scores(self, outputs: Embeddings, focus: Focus) -> Float[Tensor, " B"]:
         """The cosine similarity to the reference."""

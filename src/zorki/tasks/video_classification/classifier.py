@@ -106,6 +106,7 @@ class ClipClassifier(Model[ClipLogits, Label, VideoLabel]):
 
     def complete_focus(self, outputs: ClipLogits, focus: Focus, placement: Placement) -> Focus:
         """With the best class of the film, where none is named."""
+        focus = focus.of_whole_image()
         return focus if focus.label is not None else replace(focus, label=int(outputs.clips[0].mean(0).argmax()))
 
     def focus_scores(self, outputs: ClipLogits, focus: Focus) -> Float[Tensor, " B"]:

@@ -101,6 +101,7 @@ class CamLocalizer(Model[CamOutputs, Boxes, Boxes]):
 
     def complete_focus(self, outputs: CamOutputs, focus: Focus, placement: Placement) -> Focus:
         """With the best class, where none is named."""
+        focus = focus.of_whole_image()
         return focus if focus.label is not None else replace(focus, label=int(outputs.logits[0].argmax()))
 
     def focus_scores(self, outputs: CamOutputs, focus: Focus) -> Float[Tensor, " B"]:

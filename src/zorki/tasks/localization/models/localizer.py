@@ -278,6 +278,7 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
 
     def complete_focus(self, outputs: LocalizerOutputs, focus: Focus, placement: Placement) -> Focus:
         """With the best class, where none is named."""
+        focus = focus.of_whole_image()
         return focus if focus.label is not None else replace(focus, label=int(outputs.logits[0].argmax()))
 
     def focus_scores(self, outputs: LocalizerOutputs, focus: Focus) -> Float[Tensor, " B"]:
