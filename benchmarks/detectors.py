@@ -5,7 +5,11 @@
 
 Both sides have the same random weights, images, boxes (and masks, for Mask R-CNN) and optimizer, all layers learn but
 the statistics of the batch norms, and both are timed in one process, turn and turn about: what the machine does besides
-hits both. A row is the median; the last column says how many times as fast as torchvision's ours is.
+hits both. A row is the median; the last column says how many times as fast as torchvision's ours is. On the CPU times
+are of the processor. Ours has the memory format that some steps of each were quickest with, as in a training
+(`--memory-format` says it).
+
+A processor with AVX2 alone: ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python benchmarks/detectors.py ...
 """
 
 from __future__ import annotations
@@ -15,12 +19,16 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zorki import registry
+from zorki.engine.device import MEMORY_FORMATS, laid_out, on_device
+from zorki.engine.speed_probe.ways import Way, fastest
+from zorki.engine.speed_probe.ways import timed as timed_in_turn
 from zorki.errors import RecipeError
 from zorki.types import Boxes, Instances, Placement
 from zorki.weights import Weights, load_into
@@ -48,7 +56,7 @@ def built(name: str, size: int) -> tuple[Any, nn.Module, bool]:
         weights=None, weights_backbone=None, num_classes=NUM_CLASSES + shifted, **sizes
     )
     ours = registry.build(name, NUM_CLASSES)
-    match = load_into(ours, Weights(theirs.state_dict(), {}, __file__), ours.weight_map)  # type: ignore[arg-type]
+    match = load_into(ours, Weights(theirs.state_dict(), {}, Path(__file__)), ours.weight_map)
     print(f"{name}: {len(match.matched)} tensors shared, {len(match.unused)} of torchvision's left over")
     freeze(theirs, FrozenBatchNorm2d)
     return ours, theirs, shifted
@@ -87,16 +95,18 @@ def ellipses(boxes: Boxes, side: int) -> Instances:
     return Instances(boxes.xyxy, boxes.labels, across.square() + down.square() <= 1)
 
 
-def steps(name: str, size: int, batch: int, device: str) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-    """For each kind of work ours and torchvision's."""
+def steps(
+    name: str, size: int, batch: int, device: str
+) -> tuple[nn.Module, dict[str, tuple[Callable[[], Any], Callable[[], Any]]]]:
+    """Our network, and for each kind of work ours and torchvision's."""
     torch.manual_seed(0)
     ours, theirs, shifted = built(name, size)
-    ours.to(device=device, memory_format=torch.channels_last)
+    ours.to(device)
     theirs.to(device)
     images, targets = scene(300 if name == "ssd300_vgg16" else size, batch)
     side = images.shape[2]
     place = Placement(side, side, input_height=side, input_width=side)
-    channels_last = images.to(device).contiguous(memory_format=torch.channels_last)
+    pixels = images.to(device)
     wanted = [{"boxes": t.xyxy.to(device), "labels": t.labels.to(device) + int(shifted)} for t in targets]
     if name.startswith("mask_rcnn"):
         targets = [ellipses(one, side) for one in targets]
@@ -114,7 +124,7 @@ def steps(name: str, size: int, batch: int, device: str) -> dict[str, tuple[Call
 
     def train_ours() -> None:
         ours.train()
-        learn(lambda: ours.loss(ours(channels_last), targets), ours_rule)
+        learn(lambda: ours.loss(ours(laid_out(pixels, ours)), targets), ours_rule)
 
     def train_theirs() -> None:
         theirs.train()
@@ -122,24 +132,44 @@ def steps(name: str, size: int, batch: int, device: str) -> dict[str, tuple[Call
 
     @torch.inference_mode()
     def predict_ours() -> Any:
-        return ours.eval().decode(ours(channels_last), [place] * batch)
+        return ours.eval().decode(ours(laid_out(pixels, ours)), [place] * batch)
 
     @torch.inference_mode()
     def predict_theirs() -> Any:
         return theirs.eval()(floats())
 
-    return {"training step": (train_ours, train_theirs), "prediction": (predict_ours, predict_theirs)}
+    return ours, {"training step": (train_ours, train_theirs), "prediction": (predict_ours, predict_theirs)}
 
 
 def timed(work: Callable[[], Any], device: str) -> float:
-    """Milliseconds of one call."""
-    if device == "cuda":
-        torch.cuda.synchronize()
+    """Milliseconds of one call; on the CPU those of the processor, which other jobs lengthen less."""
+    if device != "cuda":
+        start = time.process_time()
+        work()
+        return (time.process_time() - start) * 1e3
+    torch.cuda.synchronize()
     start = time.perf_counter()
     work()
-    if device == "cuda":
-        torch.cuda.synchronize()
+    torch.cuda.synchronize()
     return (time.perf_counter() - start) * 1e3
+
+
+def lay_out(ours: nn.Module, work: Callable[[], Any], memory_format: str, options: argparse.Namespace) -> str:
+    """Gives our network the memory format of that name, or for "auto" the one that the work is quickest with."""
+    if memory_format == "auto":
+        ways = {Way(layout, "32", options.threads): layout for layout in MEMORY_FORMATS}
+
+        def step(layout: str) -> Callable[[], object]:
+            def run() -> None:
+                on_device(ours, options.device, layout)
+                work()
+
+            return run
+
+        clock = time.perf_counter if options.device == "cuda" else time.process_time
+        memory_format = fastest(timed_in_turn({way: step(layout) for way, layout in ways.items()}, clock)).memory_format
+    on_device(ours, options.device, memory_format)
+    return memory_format
 
 
 def main() -> None:
@@ -149,6 +179,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--memory-format", default="auto", choices=["auto", *MEMORY_FORMATS])
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -159,7 +190,9 @@ def main() -> None:
         except RecipeError as error:
             print(f"{name} is left out: {error}")
             continue
-        for kind, pair in steps(name, options.size, options.batch, options.device).items():
+        network, works = steps(name, options.size, options.batch, options.device)
+        for kind, pair in works.items():
+            layout = lay_out(network, pair[0], options.memory_format, options)
             for work in pair * 2:  # caches fill, kernels are chosen
                 work()
             times: tuple[list[float], list[float]] = ([], [])
@@ -167,14 +200,14 @@ def main() -> None:
                 for side, work in enumerate(pair):
                     times[side].append(timed(work, options.device))
             ours, theirs = (statistics.median(some) for some in times)
-            rows.append(f"| {name} | {kind} | {ours:.0f} | {theirs:.0f} | {theirs / ours:.2f} |")
+            rows.append(f"| {name} | {kind} | {layout} | {ours:.0f} | {theirs:.0f} | {theirs / ours:.2f} |")
             print(rows[-1], flush=True)
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
     print(
         f"\nImages of {options.size} x {options.size}, batch {options.batch}, float32, "
         f"{options.threads} thread(s), {where}, torch {torch.__version__}; milliseconds.\n"
     )
-    print("| model | work | zorki | torchvision | times as fast |\n|---|---|---|---|---|")
+    print("| model | work | memory format | zorki | torchvision | times as fast |\n|---|---|---|---|---|---|")
     print("\n".join(rows))
 
 
