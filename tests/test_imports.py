@@ -17,7 +17,7 @@ FLOOR = ("ops", "nn", "losses", "metrics", "tracks", "index", "data", "draw")
 EMPTY_NAMES = {"utils", "util", "helpers", "common", "misc", "base"}
 # The parts of the house from the ground up; a part may import those before it and itself.
 ORDER = [
-    ("errors", "files", "class_selection", "devices", "durations", "installed", "input_files", "output"),
+    ("errors", "files", "class_selection", "devices", "durations", "hub", "installed", "input_files", "output"),
     ("settings",),
     ("types", "tiles"),
     ("weights",),

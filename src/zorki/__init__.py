@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zorki.engine.prediction.result import Result
     from zorki.engine.prediction.shards.predict_shards import ShardSettings, predict_shards
     from zorki.engine.profiling.profile import profile
+    from zorki.engine.publishing.push import push
     from zorki.engine.search.index import Index
     from zorki.engine.serving.serve import serve
     from zorki.engine.stylize import stylize
@@ -52,6 +53,7 @@ _HOMES = {
     "zorki.engine.prediction.result": ("Result",),
     "zorki.engine.prediction.shards.predict_shards": ("ShardSettings", "predict_shards"),
     "zorki.engine.profiling.profile": ("profile",),
+    "zorki.engine.publishing.push": ("push",),
     "zorki.engine.search.index": ("Index",),
     "zorki.engine.serving.serve": ("serve",),
     "zorki.engine.stylize": ("stylize",),
@@ -97,6 +99,7 @@ __all__ = [
     "predict",
     "predict_shards",
     "profile",
+    "push",
     "resume",
     "serve",
     "stylize",

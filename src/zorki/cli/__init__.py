@@ -34,6 +34,7 @@ VERBS = {
     "convert": "Convert boxes and masks between formats: COCO, Pascal VOC, YOLO and others.",
     "export": "Export a model to ONNX.",
     "serve": "Serve a model over HTTP, with a page to try it.",
+    "push": "Upload a run to the Hugging Face hub, with its model card.",
     "index": "Build an index of images by their embeddings, or add to one.",
     "search": "Find the images of an index that are nearest to others.",
     "identify": "Tell who or what is on images, of those in an index, or nobody of them.",
@@ -53,6 +54,7 @@ ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", 
     "explain": "diagnosis.",
     "profile": "diagnosis.",
     "serve": "deployment.",
+    "push": "deployment.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}

@@ -25,6 +25,7 @@ EXTRAS = {
     "ray": ("optuna", "ray"),
     "postgres": ("optuna", "psycopg"),
     "serve": ("starlette", "uvicorn", "python-multipart"),
+    "hub": ("huggingface-hub",),
 }
 
 

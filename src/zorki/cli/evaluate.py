@@ -17,6 +17,7 @@ from zorki.cli.flags.prediction import BoxesFrom, Classes, Conf, Iou, MaxDet, Op
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
 from zorki.exported.formats import is_exported
+from zorki.hub import is_address, local_path
 from zorki.output import cell, say
 
 MAX_COLUMNS = 10  # scores side by side; more stand one under another
@@ -110,7 +111,7 @@ def evaluate(
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
 
-    runs, data = split_words(list(words))
+    runs, data = split_words([str(local_path(word)) if is_address(word) else word for word in words])
     if any(is_exported(run) for run in runs):
         idle = {name: of_network[name] for name in ("weights", "workers", "tile", "overlap", "options", "boxes-from")}
         own: dict[str, Any] = {"conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "strict": strict}

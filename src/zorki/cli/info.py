@@ -72,11 +72,14 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
     from zorki.cli.models import usual_classes
     from zorki.engine.run.build import build_trained
     from zorki.engine.run.folder import read_about, recipe_of
+    from zorki.hub import is_address, local_path
     from zorki.nn.layers.initialize import without_values
     from zorki.recipe import Recipe
 
     options: dict[str, Any] = {} if size is None else {"image_size": size}
     name, run, recipe, saved = model, None, Recipe(), None
+    if is_address(model):
+        model = str(local_path(model))
     if Path(model).is_dir():
         trained = read_about(Path(model))
         name, recipe, saved = trained["model"], recipe_of(trained), trained.get("preprocess")

@@ -116,6 +116,7 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
     """The run in a folder, with its best weights.
 
     Args:
+        folder: or hf://OWNER/NAME[@REVISION], which is fetched.
         options: arguments of the model's builder in the place of those that it was trained with, such as a larger
             `image_size`; of networks whose weights fit all the same.
 

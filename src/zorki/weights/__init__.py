@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zorki.errors import WeightsError, did_you_mean
+from zorki.hub import is_address, local_path
 from zorki.weights.fetching import Published, cache_folder, download, fetch, published
 from zorki.weights.load import Match, load_into
 from zorki.weights.read import Weights, read_weights, save_weights
@@ -30,7 +31,7 @@ __all__ = [
 
 
 def resolve(source: str, sources: Mapping[str, str], model: str | None = None) -> Path:
-    """The file behind a word of `--weights`: published weights of that name (fetched), a file, or a run folder.
+    """The file behind a word of `--weights`: published weights of that name (fetched), a file, a run, or hf://OWNER/NAME.
 
     Args:
         sources: of the published weights by their words, see `zorki.registry.Entry`.
@@ -41,6 +42,8 @@ def resolve(source: str, sources: Mapping[str, str], model: str | None = None) -
     """
     if source in sources:
         return fetch(sources[source])
+    if is_address(source):
+        return local_path(source)
     if Path(source).exists():
         return Path(source)
     folder = Path(source).parent

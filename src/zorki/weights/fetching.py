@@ -16,6 +16,7 @@ import torch
 
 from zorki.errors import WeightsError, did_you_mean
 from zorki.files import unwritable
+from zorki.hub import HubAddress, fetch_file, hub_cache, page_of
 from zorki.input_files.addresses import AddressError, open_address, stated_length
 
 _ATTEMPTS = 4  # of a download whose connection breaks
@@ -198,69 +199,31 @@ def _hugging_face_names(filename: str | None) -> tuple[str, ...]:
     return (filename,) if filename else ("model.safetensors", "pytorch_model.bin")
 
 
-def _hugging_face_cache(cache: Path | None) -> Path | None:
-    chosen = cache or (cache_folder() if os.environ.get("ZORKI_CACHE") else None)
-    return chosen / "huggingface" if chosen else None
-
-
 def _cached_by_hugging_face(repository: str, filename: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     for name in _hugging_face_names(filename):
-        found = try_to_load_from_cache(repository, name, cache_dir=_hugging_face_cache(None))
+        found = try_to_load_from_cache(repository, name, cache_dir=hub_cache())
         if isinstance(found, str):
             return Path(found)
     return None
 
 
 def _from_hugging_face(repository: str, filename: str | None, source: str, cache: Path | None) -> Path:
-    import huggingface_hub
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-
-    folder = _hugging_face_cache(cache)
-    url = f"https://huggingface.co/{repository}"
     names = _hugging_face_names(filename)
     for name in names:
+        address = HubAddress(repository, None, name)
         try:
-            found = huggingface_hub.hf_hub_download(
-                repository, name, cache_dir=folder, local_files_only=not _reachable(huggingface_hub.constants.ENDPOINT)
-            )
-        except LocalEntryNotFoundError as error:  # neither cached nor reachable; it is an EntryNotFoundError too
-            reason = ConnectionError("no connection to the hub, and no copy in its cache")
-            raise _unreachable(f"{url}/resolve/main/{name}", None, reason) from error
-        except EntryNotFoundError:
-            continue
-        except (HfHubHTTPError, OSError) as error:
-            raise _unreachable(f"{url}/resolve/main/{name}", None, error) from error
-        _check_blob(Path(found), url)
-        return Path(found)
+            found = fetch_file(address, cache=hub_cache(cache))
+        except WeightsError as error:
+            raise WeightsError(
+                f"{error}. Without a network: download {page_of(address)}/resolve/main/{name} elsewhere and pass "
+                "--weights FILE"
+            ) from error
+        if found is not None:
+            return found
+    url = page_of(HubAddress(repository))
     raise WeightsError(f"{source}: {url} has none of {', '.join(names)}; download by hand and pass --weights FILE")
-
-
-def _reachable(url: str) -> bool:
-    """Whether the host's name is known here: without a network the hub's client would retry for half a minute."""
-    import socket
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies
-
-    if getproxies():
-        return True
-    try:
-        socket.getaddrinfo(urlsplit(url).hostname, None)
-    except OSError:
-        return False
-    return True
-
-
-def _check_blob(path: Path, url: str) -> None:
-    """The hub's cache names a large file by its SHA-256 and links to it; other files bear a git hash."""
-    blob = path.resolve()
-    if not re.fullmatch(r"[a-f0-9]{64}", blob.name):
-        return
-    if (found := _sha256(blob)) != blob.name:
-        path.unlink(missing_ok=True)
-        blob.unlink(missing_ok=True)
-        raise WeightsError(f"{url}: SHA-256 {blob.name} expected, {found} came; the file was removed. Try again")
 
 
 def _sha256(path: Path) -> str:

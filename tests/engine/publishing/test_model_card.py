@@ -7,7 +7,8 @@ import yaml
 from made_runs import HOME, write_run
 
 from zorki import registry
-from zorki.engine.publishing.model_card import CARD, license_in, write_card
+from zorki.engine.publishing.model_card import write_card
+from zorki.hub import CARD, card_license
 
 
 @pytest.fixture
@@ -76,8 +77,8 @@ def test_where_training_began_and_its_license(tmp_path):
     write_card(run)
     assert "Training began with the weights old.pth, whose license is not known here." in (run / CARD).read_text()
     write_card(run, license="mit")
-    assert license_in(run / CARD) == "mit"
-    assert license_in(run / "nothing.md") is None
+    assert card_license(run / CARD) == "mit"
+    assert card_license(run / "nothing.md") is None
 
 
 def test_a_card_is_written_anew_with_the_scores_and_the_address(run):

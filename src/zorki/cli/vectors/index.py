@@ -57,6 +57,7 @@ def index(
     from zorki.engine.run.folder import is_run
     from zorki.engine.search.identification import check_rate
     from zorki.engine.search.index import Index
+    from zorki.hub import local_path
 
     if far is not None and val is None:
         raise RecipeError("--far goes with images of strangers: --val DATA")
@@ -67,7 +68,7 @@ def index(
     if into is not None:
         if out is not None or kind != "auto":
             raise RecipeError("--into adds images to an index as it is; leave out --out and --kind")
-        if run is not None and not is_run(Path(run)):  # the index knows its run; the first word is an image
+        if run is not None and not is_run(local_path(run)):  # the index knows its run; the first word is an image
             images = (run, *images)
             run = None
         opened = Index(into, run=run, **settings)

@@ -27,6 +27,7 @@ from zorki.engine.comparison.verdict import Scores, Verdict, verdict
 from zorki.engine.run import logs
 from zorki.engine.run.folder import COST, is_run, read_about
 from zorki.errors import DataError, RecipeError, ZorkiError
+from zorki.hub import local_path
 from zorki.input_files.json_files import read_json
 from zorki.output import say
 
@@ -177,7 +178,7 @@ def compare(
 def all_runs(folders: Sequence[str | Path]) -> list[Path]:
     """The runs, with those in folders of runs, each once."""
     found: list[Path] = []
-    for folder in map(Path, folders):
+    for folder in map(local_path, folders):
         inside = [] if is_run(folder) or not folder.is_dir() else sorted(filter(is_run, folder.iterdir()), key=_order)
         found += inside or [folder]
     return list(dict.fromkeys(found))

@@ -28,6 +28,7 @@ from zorki.engine.prediction.tiling import Tiling, plan_tiling, predict_tiles
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.exported.formats import is_exported
+from zorki.hub import is_address, local_path
 from zorki.output import say
 from zorki.tiles import AT_ONCE
 from zorki.types import Defect
@@ -83,7 +84,9 @@ def evaluate(
     """
     if batch_size is not None and batch_size < 1:
         raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
-    only = runs[0] if isinstance(runs, list | tuple) and len(runs) == 1 else runs
+    only: Any = runs[0] if isinstance(runs, list | tuple) and len(runs) == 1 else runs
+    if is_address(only):
+        only = runs = local_path(only)
     if isinstance(only, str | Path) and is_exported(only):
         for name, value in (("weights", weights), ("options", options), ("tile", tile), ("boxes_from", boxes_from)):
             if value is not None:

@@ -22,11 +22,10 @@ from zorki.engine.publishing.weights_source import weights_source
 from zorki.engine.run.folder import class_info_of, read_about, read_results
 from zorki.errors import DataError
 from zorki.files import write_text
+from zorki.hub import CARD, card_head
 from zorki.input_files.content import read_text
-from zorki.input_files.yaml_files import parse_yaml
 from zorki.types import ClassInfo
 
-CARD = "README.md"
 MAX_NAMES = 100  # class names that are listed
 FEW = 20  # objects or images of a class below which its score says little
 _FENCE = "---\n"
@@ -304,7 +303,7 @@ def _merged(text: str, facts: CardFacts, source: str, *, said: bool) -> str:
     Raises:
         DataError: the head is no YAML.
     """
-    values, body = _split(text, source)
+    values, body = card_head(text, source)
     if values is None:
         return refreshed(text, sections(facts))
     own = head(facts)
@@ -321,29 +320,6 @@ def _joined_index(theirs: Any, own: list[dict[str, Any]] | None, name: str) -> A
     if not isinstance(theirs, list):
         return own if theirs is None else theirs
     return [*(own or []), *(one for one in theirs if not (isinstance(one, dict) and one.get("name") == name))]
-
-
-def _split(text: str, source: str) -> tuple[dict[str, Any] | None, str]:
-    """The values of the head and what follows it; None where there is no head."""
-    if not text.startswith(_FENCE):
-        return None, text
-    inside, fence, body = text[len(_FENCE) :].partition(f"\n{_FENCE}")
-    if not fence:
-        return None, text
-    values = parse_yaml(inside.encode(), source)
-    if not isinstance(values, dict):
-        raise DataError(f"{source}: its head holds no names with values")
-    return values, body
-
-
-def license_in(path: Path) -> str | None:
-    """What the head of a card says of the license; None: nothing, or the card is not there or cannot be read."""
-    try:
-        values, _ = _split(read_text(path), str(path))
-    except (DataError, OSError, UnicodeDecodeError):
-        return None
-    found = (values or {}).get("license")
-    return str(found) if isinstance(found, str) else None
 
 
 def _dumped(values: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from zorki.engine.run.class_names import class_names_of, num_classes_of, preproc
 from zorki.engine.run.environment import computing_machine
 from zorki.engine.run.folder import ABOUT, BEST, REPORT, class_info_of, is_run, read_about, read_results, recipe_of
 from zorki.errors import RecipeError, WeightsError, ZorkiError, did_you_mean
+from zorki.hub import is_address, local_path
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo
 from zorki.weights import Weights, load_into, read_weights, resolve
@@ -66,8 +67,8 @@ RunLike = TrainedModel | str | Path
 
 
 def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> TrainedModel:
-    """The run in a folder, with its best weights; see `zorki.load`."""
-    folder = Path(folder)
+    """The run in a folder, or at hf://OWNER/NAME, with its best weights; see `zorki.load`."""
+    folder = local_path(folder)
     about = read_about(folder)
     recipe = recipe_of(about)
     task = registry.task(about["task"])
@@ -123,6 +124,8 @@ def open_run(
     Raises:
         ZorkiError: it is neither a run nor a model; or a model without weights.
     """
+    if is_address(name):
+        name = local_path(name)
     if is_run(Path(name)):
         if weights is not None:
             raise RecipeError(f"{name} is a run and has weights of its own; leave out --weights {weights}")

@@ -12,6 +12,7 @@ from zorki.engine.prediction.predictors.exported import ExportedModel, open_mode
 from zorki.errors import RecipeError
 from zorki.exported.file import choose_device
 from zorki.exported.formats import is_exported
+from zorki.hub import is_address, local_path
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo, Placement
 
@@ -72,6 +73,7 @@ def open_predictable(
         ZorkiError: there is no such run or file, or a file together with something else.
     """
     listed: list[Any] = list(runs) if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
+    listed = [str(local_path(run)) if is_address(run) else run for run in listed]
     files = [run for run in listed if isinstance(run, ExportedModel) or is_exported(run)]
     if not files:
         from zorki.engine.run.open import open_all
