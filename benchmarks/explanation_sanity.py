@@ -49,8 +49,10 @@ def main() -> None:
     print("method, images, correlation with random weights, drop of the top tenth, of a random tenth, first larger in")
     for name, values in rows.items():
         table = np.array(values)
-        alike, drop, random = np.nanmedian(table[:, :3], axis=0)
-        print(f"{name}, {len(table)}, {alike:.3f}, {drop:.3g}, {random:.3g}, {table[:, 3].mean():.0%}", flush=True)
+        drop, random = np.median(table[:, 1:3], axis=0)
+        known = table[np.isfinite(table[:, 0]), 0]
+        alike = f"{np.median(known):.3f} of {len(known)}" if len(known) else "none: one of both maps is flat"
+        print(f"{name}, {len(table)}, {alike}, {drop:.3g}, {random:.3g}, {table[:, 3].mean():.0%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 import zorki
-from zorki.contracts import Metric
+from zorki.contracts import Dataset, Metric
 from zorki.engine.api import Run
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.retrieval.data import RetrievalData
@@ -207,3 +208,19 @@ def test_the_exported_graph_embeds_alike(run):
     assert graph.outputs == ("embedding",)
     with torch.no_grad():
         torch.testing.assert_close(graph.network(images), run.model(images).vectors)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7, 10, 31, 32, 100])
+@pytest.mark.parametrize("images", [4, 42, 80, 200, 1500])
+def test_the_batch_size_that_nobody_set_is_one_of_whole_classes(classes, images):
+    from zorki.engine.run.defaults import _batch_size
+
+    dataset = create_autospec(Dataset, instance=True)
+    dataset.target.side_effect = lambda index: Label(index % classes)
+    data, targets = RetrievalData(), [Label(index % classes) for index in range(images)]
+    empty = RetrievalSettings()
+    found = data.suggest(empty, dataset, list(range(images)))
+    sizes = [found["batch_size"][0]] if found else [_batch_size(images, side)[0] for side in (32, 224)]
+    for size in sizes:
+        data.sampler(targets, dataclasses.replace(empty, batch_size=size), ClassInfo(()))
+    assert data.suggest(dataclasses.replace(empty, batch_size=12), dataset, list(range(images))) == {}

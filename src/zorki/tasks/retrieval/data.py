@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, TaskData
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import torch
 
     from zorki.contracts.sampler import Sampler
+
+SMALL_IMAGES_BATCH, LARGE_BATCH = 128, 32  # the largest usual sizes, of small images and of large ones
+STEPS = 10  # an epoch, at least
 
 
 class RetrievalData(TaskData[Label]):
@@ -67,6 +70,19 @@ class RetrievalData(TaskData[Label]):
                 "more; expected at least two such classes, since what is learned is which images are of one class. A "
                 "folder for each class, such as a person or a product, holds its images."
             )
+
+    def suggest(
+        self, recipe: RetrievalSettings, dataset: Dataset[Label], indices: Sequence[int]
+    ) -> dict[str, tuple[Any, str]]:
+        """Whole classes for a batch, where these or the images are so few that the usual size would not be any."""
+        if recipe.batch_size is not None or not indices:
+            return {}
+        there, per_class = len({dataset.target(index).index for index in indices}), recipe.samples_per_class
+        steady = min(LARGE_BATCH, len(indices) // STEPS)  # some steps an epoch, of a size that serves large images
+        if there < 2 or (there * per_class >= SMALL_IMAGES_BATCH and steady >= 2 * per_class):
+            return {}
+        classes = min(there, max(2, steady // per_class))
+        return {"batch_size": (classes * per_class, f"{per_class} images of each of {classes} classes")}
 
     def sampler(self, targets: Sequence[Label], recipe: RetrievalSettings, info: ClassInfo) -> Sampler:
         """P x K: as many classes as fit into the batch size, with `samples_per_class` images each."""
