@@ -10,7 +10,7 @@ import torch
 
 from zorki.contracts import Dataset, Metric, Model, Preprocess, Results, Task
 from zorki.contracts.capabilities import TakesReference
-from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.loading.loader import Loader, Pipeline, share_of
 from zorki.devices import kind_of
 from zorki.engine.device import autocast, seeded
 from zorki.engine.evaluation.units import eval_preprocess, predict_batch
@@ -40,14 +40,15 @@ def eval_loader(
     """Batches in the data's order, without chance; as large as those of one device in training, where nobody said.
 
     Args:
+        rank, world: the number of this process among those that evaluate together, each of which has a share.
         preprocess: None: that of evaluation.
     """
     if workers is None:
         workers = choices.worker_count(device, dataset)[0]
     pipeline = Pipeline(dataset, preprocess=preprocess or eval_preprocess(run.model, run.task), strict=strict)
     size = batch_size or max(1, (run.recipe.batch_size or 64) // run.recipe.world)
-    pin = kind_of(device) == "cuda"
-    return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=pin, rank=rank, world=world)
+    share, size = share_of(indices, rank, world), max(1, size // world)
+    return Loader(pipeline, share, batch_size=size, workers=workers, pin_memory=kind_of(device) == "cuda")
 
 
 def reference_loader(

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from zorki.contracts import Model, Sampler, Targets
-from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.loading.loader import Loader, Pipeline, share_of
 from zorki.data.loading.pipeline import Augmentation
 from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.data.transforms.installed import Transform, transforms_of
@@ -93,16 +93,14 @@ def val_loader_of(plan: TrainingPlan) -> Loader[Any] | None:
 
 
 def _plain_loader(plan: TrainingPlan, indices: Sequence[int]) -> Loader[Any]:
-    """Batches in the data's order, without chance."""
+    """Batches in the data's order, without chance; of several processes each has a share."""
     recipe = plan.recipe
     assert recipe.batch_size is not None
     return Loader(
         Pipeline(plan.dataset, preprocess=eval_preprocess(plan.model, plan.task), strict=recipe.strict),
-        indices,
-        batch_size=recipe.batch_size,
+        share_of(indices, rank(), recipe.world),
+        batch_size=max(1, recipe.batch_size // recipe.world),
         workers=recipe.workers or 0,
-        rank=rank(),
-        world=plan.recipe.world,
         pin_memory=recipe.accelerator == "cuda",
     )
 
