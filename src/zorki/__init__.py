@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from zorki.engine.lr_finder.find_lr import find_lr
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
-    from zorki.engine.prediction.shards.predict_shards import ShardSettings, predict_shards
+    from zorki.engine.prediction.shards.predict_shards import predict_shards
+    from zorki.engine.prediction.shards.work import ShardSettings
     from zorki.engine.profiling.profile import profile
     from zorki.engine.publishing.push import push
     from zorki.engine.search.index import Index
@@ -51,7 +52,8 @@ _HOMES = {
     "zorki.engine.explanation.explain": ("exciting_patches", "explain"),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
-    "zorki.engine.prediction.shards.predict_shards": ("ShardSettings", "predict_shards"),
+    "zorki.engine.prediction.shards.predict_shards": ("predict_shards",),
+    "zorki.engine.prediction.shards.work": ("ShardSettings",),
     "zorki.engine.profiling.profile": ("profile",),
     "zorki.engine.publishing.push": ("push",),
     "zorki.engine.search.index": ("Index",),

@@ -25,7 +25,7 @@ from zorki.cli.flags.prediction import (
     Track,
     Tracker,
 )
-from zorki.cli.flags.shards import Format, Resume, ShardSize, is_sharded, predict_into_shards
+from zorki.cli.flags.shards import Format, On, Resume, ShardSize, Workers, is_sharded, predict_into_shards
 from zorki.errors import RecipeError
 from zorki.output import say
 
@@ -51,6 +51,8 @@ def predict(
     resume: Resume = None,
     format: Format = None,
     shard_size: ShardSize = None,
+    on: On = "local",
+    workers: Workers = None,
     to: Annotated[
         str | None,
         Parameter(help="Also write annotations for a labeling tool into --out: label_studio, coco, cvat, yolo, ..."),
@@ -121,10 +123,13 @@ def predict(
     if tracker and not track:
         raise RecipeError("--tracker has the thresholds of --track: say --track as well")
     shards = {"format": format, "shard_size": shard_size}
-    if is_sharded([*sources, out], resume, shards):
+    if on == "ray" or is_sharded([*sources, out], resume, shards):
         if strict or to is not None:
             raise RecipeError(f"{'--strict' if strict else '--to'} goes without shards; leave it or --format out")
-        return predict_into_shards(run, sources, out, resume, settings, shards, batch_size, device)
+        machine = {"batch_size": batch_size, "device": device, "on": on, "workers": workers}
+        return predict_into_shards(run, sources, out, resume, settings, shards, machine)
+    if workers is not None:
+        raise RecipeError("--workers is of --on ray; leave it out")
     if resume is not None:
         given = ["RUN"] * (run is not None) + [
             f"--{name.replace('_', '-')}" for name, value in settings.items() if value

@@ -21,6 +21,13 @@ Resume = Annotated[
         negative="",
     ),
 ]
+On = Annotated[
+    Literal["local", "ray"],
+    Parameter(help="Of many images: where they are predicted, here or on a Ray cluster (RAY_ADDRESS)."),
+]
+Workers = Annotated[
+    int | None, Parameter(help="With --on ray: processes, each with the model; empty: one for each GPU, or node.")
+]
 OF_SHARDS = ("conf", "iou", "max_det", "classes", "weights", "tile", "overlap", "options", "boxes_from")
 
 
@@ -41,11 +48,11 @@ def predict_into_shards(
     resume: bool | str | None,
     settings: Mapping[str, Any],
     shards: Mapping[str, Any],
-    batch_size: int | None,
-    device: str | None,
+    machine: Mapping[str, Any],
 ) -> int:
-    """The exit code: 1 where images failed."""
-    from zorki.engine.prediction.shards.predict_shards import ShardSettings, predict_shards
+    """The exit code: 1 where images failed. `machine` says by what they are predicted: batch size, device, ..."""
+    from zorki.engine.prediction.shards.predict_shards import predict_shards
+    from zorki.engine.prediction.shards.work import ShardSettings
 
     typed = {name: value for name, value in {**settings, **shards}.items() if value is not None and value is not False}
     if other := [name for name in typed if name not in (*OF_SHARDS, *shards)]:
@@ -66,9 +73,7 @@ def predict_into_shards(
         (source,) = sources
     for name in ("weights", "boxes_from"):
         typed |= {name: str(typed[name])} if name in typed else {}
-    summary = predict_shards(
-        run, source, out, ShardSettings(**typed), resume=bool(resume), batch_size=batch_size, device=device
-    )
+    summary = predict_shards(run, source, out, ShardSettings(**typed), resume=bool(resume), **machine)
     return int(summary.failed > 0)
 
 

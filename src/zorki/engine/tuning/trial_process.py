@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from zorki.errors import ZorkiError
+from zorki.engine.ray_cluster import count_gpus, ray_cluster
 
 GRACE = 60.0  # seconds after which a process that was asked to stop is killed
 
@@ -76,16 +75,8 @@ def launcher(on: str, device: str | None) -> Launch:
     """What starts trials `on` local or ray. Raises ZorkiError where Ray is not installed or has no cluster."""
     if on == "local":
         return LocalProcess
-    if importlib.util.find_spec("ray") is None:
-        raise ZorkiError("--on ray needs the package ray: pip install 'zorki[ray]'")
-    import ray  # type: ignore[import-not-found, unused-ignore]
-
-    if not ray.is_initialized():
-        try:
-            ray.init(address=os.environ.get("RAY_ADDRESS", "auto"), log_to_driver=False)
-        except ConnectionError as error:
-            raise ZorkiError(f"--on ray finds no cluster ({error}); start one: ray start --head") from None
-    has_gpus = ray.cluster_resources().get("GPU", 0) > 0
+    ray = ray_cluster()
+    has_gpus = count_gpus(ray) > 0
     gpus = 1.0 if has_gpus and (device is None or device.startswith("cuda")) else 0.0
     return lambda words, log: RayProcess(words, log, gpus=gpus)
 

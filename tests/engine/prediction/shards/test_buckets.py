@@ -7,8 +7,9 @@ import pytest
 from zorki.cli import main
 from zorki.data.images import encode_image
 from zorki.engine.prediction.shards.buckets import AHEAD, Bucket, without_password
-from zorki.engine.prediction.shards.predict_shards import ShardSettings, predict_shards
+from zorki.engine.prediction.shards.predict_shards import predict_shards
 from zorki.engine.prediction.shards.store import is_address, open_images
+from zorki.engine.prediction.shards.work import ShardSettings
 from zorki.errors import DataError, RecipeError, ZorkiError
 
 fsspec = pytest.importorskip("fsspec")

@@ -8,8 +8,8 @@ import pytest
 
 from zorki.cli import main
 from zorki.data.images import write_image
-from zorki.engine.prediction.shards import predict_shards as module
-from zorki.engine.prediction.shards.predict_shards import ShardSettings, predict_shards
+from zorki.engine.prediction.shards.predict_shards import predict_shards
+from zorki.engine.prediction.shards.work import ShardSettings, ShardWork
 from zorki.errors import DataError, RecipeError, ZorkiError
 
 COLORS = ("red", "green", "blue")
@@ -58,14 +58,14 @@ class KilledError(BaseException):
 
 
 def kill_after(monkeypatch, count):
-    predict = module.ShardWork.predict
+    predict = ShardWork.predict
 
     def killed(work, shard):
         if shard.number >= count:
             raise KilledError
         return predict(work, shard)
 
-    monkeypatch.setattr(module.ShardWork, "predict", killed)
+    monkeypatch.setattr(ShardWork, "predict", killed)
 
 
 @pytest.mark.parametrize("whole", [0, 1, 2])

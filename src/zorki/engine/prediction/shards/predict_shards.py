@@ -8,78 +8,31 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass
 from itertools import chain, count, islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from zorki.engine.prediction.journal import fingerprints
 from zorki.engine.prediction.predict import ImagePredictor
-from zorki.engine.prediction.result import Result
 from zorki.engine.prediction.shards.done import DonePaths
-from zorki.engine.prediction.shards.formats import FORMATS, ShardFormat, ShardWriter
+from zorki.engine.prediction.shards.formats import ShardWriter
 from zorki.engine.prediction.shards.manifest import (
     check_manifest,
     refuse_nested,
     write_manifest,
 )
 from zorki.engine.prediction.shards.store import Folder, Store, open_images, open_output
-from zorki.engine.prediction.sources import Source
+from zorki.engine.prediction.shards.work import Outcome, Shard, ShardSettings, ShardWork
 from zorki.engine.run.lock import run_lock
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.files import new_output
 from zorki.installed import own_version
 from zorki.output import say
 
-SHARD_SIZE = 1000
 ERRORS = "errors.jsonl"
 SHARD = re.compile(r"part-(\d{5,})\.(?:jsonl|parquet)")
-
-
-@dataclass(frozen=True)
-class ShardSettings:
-    """What is predicted, as `predict` says it, and how it is written."""
-
-    conf: float | None = None
-    iou: float | None = None
-    max_det: int | None = None
-    classes: Any = None
-    weights: str | None = None
-    tile: int | None = None
-    overlap: int | None = None
-    options: dict[str, str] | None = None
-    boxes_from: str | None = None
-    format: ShardFormat = "jsonl"
-    shard_size: int = SHARD_SIZE
-
-    def predictor(self, run: Any, batch_size: int | None, device: str | int | None) -> ImagePredictor:
-        """What predicts so. Raises ZorkiError as `predict`."""
-        values = asdict(self)
-        del values["format"], values["shard_size"]
-        return ImagePredictor(run, batch_size=batch_size, device=device, **values)
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Images that are predicted together: the number of the file, and their paths."""
-
-    number: int
-    paths: tuple[str, ...]
-
-
-@dataclass
-class Outcome:
-    """What became of a shard.
-
-    Attributes:
-        images: that were predicted.
-        failed: path and reason of each that was not.
-    """
-
-    images: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -113,6 +66,8 @@ def predict_shards(
     resume: bool = False,
     batch_size: int | None = None,
     device: str | int | None = None,
+    on: Literal["local", "ray"] = "local",
+    workers: int | None = None,
     quiet: bool = False,
 ) -> Summary:
     """Predicts all images of a folder into shards, `out`/part-00000.jsonl, -00001, ...; see docs/many_images.md.
@@ -125,13 +80,19 @@ def predict_shards(
         out: a folder, or such an address, new unless `resume`.
         resume: go on: images that stand in whole shards are left out, those that failed are tried again. Where
             nothing was begun, begin.
+        on: local, or ray for the nodes of a cluster, which have run, images and `out` under the same paths.
+        workers: processes of the cluster, each with the model; None: one for each GPU, or each node.
         quiet: print nothing.
 
     Raises:
         ZorkiError: as `predict`; `source` holds no image; `out` holds files, or what was made by other settings.
     """
     settings = settings or ShardSettings()
-    writing = _checked(settings)
+    if workers is not None and (on != "ray" or workers < 1):
+        raise RecipeError(f"workers is {workers}; expected at least 1, with on ray")
+    if on == "ray":
+        _check_cluster(run)
+    writing = settings.writer()
     images, output = open_images(str(source)), open_output(str(out))
     refuse_nested(images, output)
     listing = images.images()
@@ -149,7 +110,13 @@ def predict_shards(
         work = ShardWork(predictor, images, output, writing)
         shards = _shards(pending, settings.shard_size, output)
         try:
-            predicted, failed = _write_all(work, shards, tell)
+            outcomes: Iterable[tuple[Shard, Outcome]] = ((shard, work.predict(shard)) for shard in shards)
+            if on == "ray":
+                from zorki.engine.prediction.shards.on_ray import predict_on_ray
+
+                path = str(Path(predictor.opened.folder).absolute())
+                outcomes = predict_on_ray(path, work, settings, shards, workers, batch_size=batch_size, device=device)
+            predicted, failed = _write_all(output, outcomes, tell)
         except KeyboardInterrupt:
             tell(f"go on with: zorki predict --resume {out}")
             raise
@@ -160,12 +127,13 @@ def predict_shards(
     return summary
 
 
-def _checked(settings: ShardSettings) -> ShardWriter:
-    if settings.shard_size < 1:
-        raise RecipeError(f"shard_size is {settings.shard_size}; expected at least 1 image")
-    if settings.format not in FORMATS:
-        raise RecipeError(f"format is {settings.format!r}; expected {' or '.join(FORMATS)}")
-    return FORMATS[settings.format]()
+def _check_cluster(run: Any) -> None:
+    """Raises ZorkiError where there is none, or nothing that its processes can open."""
+    from zorki.engine.ray_cluster import ray_cluster
+
+    if not isinstance(run, str | Path):
+        raise RecipeError("on ray the processes open the run themselves: give its folder, or an exported file")
+    ray_cluster()
 
 
 def _identity(predictor: ImagePredictor, settings: ShardSettings) -> dict[str, Any]:
@@ -221,61 +189,13 @@ def _shards(paths: Iterable[str], size: int, output: Store) -> Iterator[Shard]:
         yield Shard(next(numbers), some)
 
 
-@dataclass(frozen=True, eq=False)
-class ShardWork:
-    """What a process needs to predict shards."""
-
-    predictor: ImagePredictor
-    images: Store
-    output: Store
-    writing: ShardWriter
-
-    def predict(self, shard: Shard) -> Outcome:
-        """Predicts a shard and writes it, whole; none where no image of it could be predicted."""
-        outcome, entries, reading = Outcome(), [], {}
-
-        def sources() -> Iterator[Source]:
-            for source in self.images.sources(shard.paths):
-                reading[str(source)] = source
-                yield source
-
-        def fail(source: Source, error: DataError) -> None:
-            outcome.failed.append((source.name, _reason(source, error)))
-            self.images.release(reading.pop(str(source)))
-
-        for result in self.predictor.predict(sources(), fail):
-            source = reading.pop(result.path)
-            entries.append(self.writing.entry(source.name, result, self._files(source, result)))
-            self.images.release(source)
-        if entries:
-            with self.output.whole(f"part-{shard.number:05d}.{self.writing.suffix}") as aside:
-                self.writing.write(aside, entries)
-        outcome.images = len(entries)
-        return outcome
-
-    def _files(self, source: Source, result: Result) -> dict[str, Any]:
-        """What the task writes beside its record, such as a map of classes, by the image's own path."""
-        place = partial(_place, self.output, source.name)
-        files = result.presentation.write_files(result.annotation, result.info, place)
-        return {key: self.output.publish(one) if isinstance(one, Path) else one for key, one in files.items()}
-
-
-def _place(output: Store, name: str, folder: str, suffix: str) -> Path:
-    return output.path(f"{folder}/{name}{suffix}")
-
-
-def _reason(source: Source, error: DataError) -> str:
-    """Without the path, which stands beside it, and which may be that of a copy."""
-    text = str(error).removeprefix(f"{source.path or source}: ")
-    return text if source.path is None else text.replace(str(source.path), source.name)
-
-
-def _write_all(work: ShardWork, shards: Iterable[Shard], tell: Callable[[str], None]) -> tuple[int, int]:
-    """How many images were predicted, and how many failed, of all shards, one after the other."""
+def _write_all(
+    output: Store, outcomes: Iterable[tuple[Shard, Outcome]], tell: Callable[[str], None]
+) -> tuple[int, int]:
+    """How many images were predicted, and how many failed, of all shards as they are written."""
     predicted, begun = 0, time.monotonic()
-    with _ErrorLines(work.output) as errors:
-        for shard in shards:
-            outcome = work.predict(shard)
+    with _ErrorLines(output) as errors:
+        for shard, outcome in outcomes:
             errors.add(outcome.failed)
             predicted += outcome.images
             failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
