@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -37,6 +38,35 @@ def test_they_are_of_one_version_and_share_no_file(wheels):
     assert lite["version"] == full["version"]
     assert f"zorki-lite=={lite['version']}" in full["dependencies"]
     assert (ROOT / "LICENSE").read_text() == (ROOT / "lite" / "LICENSE").read_text()
+
+
+def test_what_a_release_needs_is_told_alike(wheels):
+    """What PyPI shows of both, and that the version has its part of the changelog."""
+    projects = [tomllib.loads((ROOT / one).read_text())["project"] for one in ("lite/pyproject.toml", "pyproject.toml")]
+    for name in ("classifiers", "license", "license-files", "requires-python"):
+        assert projects[0][name] == projects[1][name], name
+    assert f"## {projects[0]['version']} " in (ROOT / "CHANGELOG.md").read_text()
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            (name,) = [name for name in archive.namelist() if name.endswith("METADATA")]
+            text = archive.read(name).decode()
+        assert "Description-Content-Type: text/markdown" in text
+        assert "License-File: LICENSE" in text
+        assert "Programming Language :: Python :: 3.11" in text
+
+
+def test_a_source_distribution_builds_the_same_wheel(wheels, tmp_path):
+    """Of zorki-lite, whose code lies one folder up in the checkout and beside it in the archive."""
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    done = subprocess.run([*build, "-t", "sdist"], cwd=ROOT / "lite", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = next(path for path in tmp_path.iterdir() if path.is_dir())
+    done = subprocess.run([*build, "-t", "wheel"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    built = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert sorted(built) == sorted(zipfile.ZipFile(wheels[0]).namelist())
 
 
 @pytest.mark.parametrize("folder", ["lite", "."])

@@ -46,7 +46,7 @@ def test_a_network_learns(run):
 def test_the_folder_holds_what_it_should(run):
     names = {path.name for path in run.folder.iterdir()}
     assert {"run.json", "recipe.yaml", "best.safetensors", "last.ckpt", "steps.csv", "epochs.csv", "results.json",
-            "report.html", "tensorboard"} <= names  # fmt: skip
+            "report.html", "tensorboard", "README.md"} <= names  # fmt: skip
     about = json.loads((run.folder / "run.json").read_text())
     assert about["class_names"] == run.class_names
     assert (
