@@ -6,7 +6,8 @@ python benchmarks/startup.py --repeats 5 --models resnet18 ssd_squeezenet unet_s
 
 With --data, verbs that run no network are timed: `show`, `convert` and `evaluate --predictions`, on 30 images of
 128 x 96 with their boxes in COCO's format. With --models, one small run of each is trained first (or taken from
---runs), then opened and asked for one image: a whole process, over `import torch, torchvision` alone. Everything takes
+--runs), then opened and asked for one image: a whole process, over `import torch, torchvision` alone; with --exported
+also its file for ONNX Runtime, over `zorki predict RUN`. Everything takes
 its turn in each repetition, so that a busy machine slows all of them; ratios are medians of the ratios within a
 repetition. Processor seconds stand beside seconds by the clock: other jobs lengthen those less.
 """
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--data", action="store_true", help="time the verbs that run no network")
     parser.add_argument("--models", nargs="*", default=[], help="train a small run of each, and time its prediction")
+    parser.add_argument("--exported", action="store_true", help="with one of --models: its exported file beside it")
     parser.add_argument("--runs", type=Path, help="folder of the runs, kept; empty: a temporary one")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -49,6 +51,9 @@ def main() -> None:
         if options.models:
             runs = (options.runs or Path(scratch)).resolve()
             commands, reference = _predictions(options.models, runs, Path(scratch)), BOTH
+            if options.exported:
+                reference = f"zorki predict, {options.models[0]}"
+                commands = {reference: commands[reference], **_exported(options.models[0], runs, commands[reference])}
         elif options.data:
             commands = _verbs(Path(scratch))
         for command in commands.values():  # once unmeasured: bytecode is written, files are read
@@ -78,6 +83,15 @@ def _predictions(models: list[str], runs: Path, scratch: Path) -> dict[str, list
         commands[f"predict, {name}"] = ["-c", PREDICT, str(folder), image]
         commands[f"zorki predict, {name}"] = ["-m", "zorki", "predict", str(folder), image]
     return commands
+
+
+def _exported(name: str, runs: Path, of_run: list[str]) -> dict[str, list[str]]:
+    """The same image through the run's exported file."""
+    file = runs / f"startup-{name}.onnx"
+    if not file.exists():
+        words = ["zorki", "export", str(runs / f"startup-{name}"), "--out", str(file)]
+        subprocess.run([sys.executable, "-m", *words], check=True, stdout=subprocess.DEVNULL)
+    return {f"zorki predict, {name}.onnx": ["-m", "zorki", "predict", str(file), of_run[-1]]}
 
 
 def _verbs(scratch: Path) -> dict[str, list[str]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Float64, Int64
 from numpy import ndarray
+
+if TYPE_CHECKING:  # takes longer to load than an exported file to answer
+    from jaxtyping import Float64, Int64
 
 APART = 1e6
 """A cost that is above every limit."""

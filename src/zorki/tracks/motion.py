@@ -8,10 +8,13 @@ own velocity, and so a box is four filters of two numbers, without matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
+
+if TYPE_CHECKING:  # takes longer to load than an exported file to answer
+    from jaxtyping import Float64
 
 _POSITION, _VELOCITY = 1 / 20, 1 / 160  # standard deviations a frame, shares of the height
 _ASPECT, _ASPECT_VELOCITY, _ASPECT_MEASURED = 1e-2, 1e-5, 1e-1

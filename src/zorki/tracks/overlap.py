@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
+
+if TYPE_CHECKING:  # takes longer to load than an exported file to answer
+    from jaxtyping import Float64
 
 _EPS = float(np.finfo(np.float64).eps)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from zorki.errors import RecipeError
@@ -26,6 +26,9 @@ from zorki.tracks.motion import (
     update_motion,
 )
 from zorki.tracks.overlap import box_iou
+
+if TYPE_CHECKING:  # takes longer to load than an exported file to answer
+    from jaxtyping import Bool, Float64, Int64
 
 NO_ID = 0
 """In the place of an id: the detection is on no track, or on one that is still to be confirmed."""

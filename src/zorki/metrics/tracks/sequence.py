@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from zorki.metrics.tables import Table
 from zorki.tracks.overlap import box_iou
+
+if TYPE_CHECKING:  # takes longer to load than an exported file to answer
+    from jaxtyping import Bool, Float64, Int64
 
 EPS = float(np.finfo(np.float64).eps)
 MATCH_IOU = 0.5  # of CLEAR MOT, IDF1 and the rule of distractors
