@@ -1,7 +1,9 @@
 """Layouts of images and masks, and what is wrong with them. What values mean: test_mask_meaning.py."""
 
 import pickle
+import re
 from functools import partial
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from PIL import Image
 
 from zorki.data.annotations.image_lists import two_paths
+from zorki.data.annotations.masks import pairing
 from zorki.data.annotations.masks.pairing import beside, pair
 from zorki.data.formats.class_folders import read as class_folders
 from zorki.data.formats.mask_folders import read as mask_pairs
@@ -294,6 +297,18 @@ def test_the_best_of_several_masks():
     assert pair(["x/1.jpg", "y/1.jpg"], ["z/1.png"]).pairs == []
     # The exact name before one that differs by a separator.
     assert pair(["a-b.jpg", "a_b.jpg"], ["a_b.png"]).pairs == [("a_b.jpg", "a_b.png")]
+
+
+def test_each_name_is_taken_apart_once(monkeypatch):
+    """And by strings: of the files of a large dataset it is asked several times whether they are pairs."""
+    stem, seen = pairing._stem, []
+    monkeypatch.setattr(pairing, "_stem", lambda name: seen.append(name) or stem(name))
+    names = [f"cat/{number}.png" for number in range(50)]
+    assert beside(names) == (names, [])
+    assert seen == names
+    for name in ("a.b/C d.PNG", ".x", "a/.x.png", "b.", "a..", "x", "deep/er/A-1.tar.gz", "a./b-c"):
+        path = PurePosixPath(name)
+        assert stem(name) == str(path.with_name(re.sub(r"[-. ]", "_", path.stem.lower()))), name
 
 
 def test_masks_beside_images():

@@ -19,6 +19,8 @@ _BEGINNINGS = re.compile(r"(mask|label|seg|gt|annot|image|img|im|picture|frame)s
 _BESIDE = ("_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "_groundtruth", "_annot")
 _KNOWN_OTHERS = re.compile(r"_(color|colour|instanceids|instancetrainids)$")  # Cityscapes', which nobody need miss
 
+_SEPARATORS = str.maketrans("-. ", "___")
+
 
 @dataclass
 class Pairing:
@@ -56,10 +58,11 @@ def pair(images: Sequence[str], masks: Sequence[str]) -> Pairing:
 
 def beside(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Images and masks of one folder, in which masks have a word more in their names: 1.jpg and 1_mask.png."""
-    stems = {_stem(name) for name in names}
-    masks = [name for name in names if any(_cut(_stem(name), (ending,)) in stems for ending in _BESIDE)]
-    mask_names = set(masks)
-    return [name for name in names if name not in mask_names], masks
+    stems = [_stem(name) for name in names]
+    known = set(stems)
+    are_masks = [any(_cut(stem, (ending,)) in known for ending in _BESIDE) for stem in stems]
+    parted = list(zip(names, are_masks, strict=True))
+    return [name for name, is_mask in parted if not is_mask], [name for name, is_mask in parted if is_mask]
 
 
 def _candidates(mask: str, owners: Sequence[dict[str, list[str]]]) -> Iterator[tuple[int, list[str]]]:
@@ -90,8 +93,11 @@ def _keys(name: str, endings: Sequence[str] = ()) -> tuple[str, str, str, str]:
 
 def _stem(name: str) -> str:
     """The path without its suffix, in small letters, with "_" for what separates words."""
-    path = PurePosixPath(name)
-    return str(path.with_name(re.sub(r"[-. ]", "_", path.stem.lower())))
+    # No path of pathlib's: whether a folder holds pairs is asked of all its files, several times over.
+    folder, slash, base = name.rpartition("/")
+    dot = base.rfind(".")
+    stem = base[:dot] if 0 < dot < len(base) - 1 else base
+    return folder + slash + stem.lower().translate(_SEPARATORS)
 
 
 def _cut(stem: str, endings: Sequence[str]) -> str | None:
