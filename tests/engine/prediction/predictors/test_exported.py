@@ -1,6 +1,7 @@
 """An exported file in the place of a run: by Python and by the command line, without torch."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -120,9 +121,12 @@ def test_the_command_line_predicts_without_torch():
     """The same files as of a run: drawings, predictions.json in the task's format; in a process without torch."""
     path = exported_files.detector("model.onnx")
     Image.fromarray(image(20, 30, (255, 255, 255))).save("a.png")
+    Path("photos").mkdir()
+    os.link("a.png", "photos/a.png")
     program = (
         "import sys\nfrom zorki.cli import main\n"
         f"main(['predict', {str(path)!r}, 'a.png', '--out', 'out'])\n"
+        f"main(['predict', {str(path)!r}, 'photos', '--out', 'shards', '--format', 'jsonl'])\n"
         "heavy = {'torch', 'torchvision', 'scipy', 'onnx', 'timm'} & {name.split('.')[0] for name in sys.modules}\n"
         "assert not heavy, heavy"
     )
@@ -133,6 +137,9 @@ def test_the_command_line_predicts_without_torch():
     assert entry["bbox"] == [0, 0, 30, 20]
     assert 0.9 < entry["score"] < 1  # a part of the canvas is gray
     assert Path("out/a.png").is_file()
+    row = json.loads(Path("shards/part-00000.jsonl").read_text())
+    assert row["path"] == "a.png"
+    assert row["boxes"][0]["xyxy"] == pytest.approx([0, 0, 30, 20], abs=1e-4)
 
 
 def photos(colors):

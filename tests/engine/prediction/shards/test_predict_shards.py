@@ -197,7 +197,7 @@ def test_a_shard_that_is_none_is_named_with_its_line(photos, model):
 def test_videos_are_passed_over_and_told(photos, model, capsys):
     (photos / "film.mp4").write_bytes(b"")
     predict_shards(model, photos, "out")
-    assert "1 videos were passed over" in capsys.readouterr().out
+    assert "1 video was passed over" in capsys.readouterr().out
 
 
 def test_parquet_without_pyarrow_is_one_sentence(photos, model, monkeypatch):

@@ -123,7 +123,8 @@ def predict_shards(
     summary = Summary(output.address, predicted, len(done), failed)
     tell(str(summary))
     if images.videos:
-        tell(f"{images.videos} videos were passed over; zorki predict without --format takes them")
+        many = "1 video was" if images.videos == 1 else f"{images.videos} videos were"
+        tell(f"{many} passed over; zorki predict without --format takes videos")
     return summary
 
 
