@@ -191,6 +191,8 @@ def test_runs_that_are_none(trained, photos):
     assert "neither a run's folder nor a model's name" in refused("evaluate", "runs/nothing", photos)
     assert "model without weights" in refused("evaluate", "lenet5", photos)
     assert "expected a run's folder" in refused("train", "--resume", trained.parent)
+    assert "a run on a hub has no checkpoint to go on with" in refused("train", "--resume", "hf://ann/bees")
+    assert "expected hf://OWNER/NAME" in refused("predict", "hf://bees", "a.jpg")
     assert "leave out --recipe" in refused("train", "--resume", trained, "--recipe", "recipe.yaml")
     assert "its data must be named" in refused("evaluate", "lenet5", "--weights", trained)
     assert "--lr: would change the training" in refused("train", "--resume", trained, "--lr", 0.3)

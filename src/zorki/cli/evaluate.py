@@ -111,6 +111,7 @@ def evaluate(
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
 
+    fetched = {str(local_path(word)): word for word in words if is_address(word)}
     runs, data = split_words([str(local_path(word)) if is_address(word) else word for word in words])
     if any(is_exported(run) for run in runs):
         idle = {name: of_network[name] for name in ("weights", "workers", "tile", "overlap", "options", "boxes-from")}
@@ -118,7 +119,7 @@ def evaluate(
         own |= {"split": split, "format": format, "batch_size": batch_size, "device": device}
         with redirect_stdout(sys.stderr) if json == PRINTED else nullcontext(), outside_allowed(allow_outside):
             result = _evaluate_exported(runs, data, idle, own)
-        return _tell(list(runs), [result], json)
+        return _tell([fetched.get(run, run) for run in runs], [result], json)
 
     from zorki.engine.evaluation.evaluate import evaluate as evaluate_runs
 
@@ -142,9 +143,10 @@ def evaluate(
             overlap=overlap,
             boxes_from=boxes_from,
         )
-    names = [*runs, "ensemble"] if len(runs) > 1 else list(runs)
+    named = [fetched.get(run, run) for run in runs]
+    names = [*named, "ensemble"] if len(runs) > 1 else list(named)
     if boxes_from is not None:
-        names += [f"{run}, boxes of {boxes_from}" for run in runs]
+        names += [f"{run}, boxes of {boxes_from}" for run in named]
     _tell(names, results, json)
 
 

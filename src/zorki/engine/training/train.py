@@ -48,8 +48,9 @@ from zorki.engine.training.plan import (
 )
 from zorki.engine.training.progress import Progress
 from zorki.engine.training.time_trial import choose_epochs
-from zorki.errors import ZorkiError
+from zorki.errors import WeightsError, ZorkiError
 from zorki.files import write_json
+from zorki.hub import is_address
 from zorki.output import say
 from zorki.recipe import Recipe
 from zorki.types import Batch, map_tensors
@@ -74,6 +75,10 @@ def train(
 
 def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **settings: Any) -> TrainedModel:
     """Goes on with a run; see `zorki.resume`."""
+    if is_address(folder):
+        raise WeightsError(
+            f"{folder}: a run on a hub has no checkpoint to go on with; train from its weights: --weights hf://OWNER/NAME"
+        )
     say = _speaker(quiet)
     with run_lock(Path(folder), active=is_first()) as lock:
         return _trained(resumed_plan(Path(folder), data, settings, say), lock, say)
