@@ -11,6 +11,7 @@ from zorki.data.images import write_image
 from zorki.engine.prediction.shards.predict_shards import predict_shards
 from zorki.engine.prediction.shards.work import ShardSettings, ShardWork
 from zorki.errors import DataError, RecipeError, ZorkiError
+from zorki.tasks.classification.presentation import ClassificationPresentation
 
 COLORS = ("red", "green", "blue")
 
@@ -220,3 +221,18 @@ def test_parquet_holds_the_same(photos, model):
     assert found == lines("lines")
     assert [row["rows"][0]["name"] for row in rows] == [row["class_name"] for row in lines("lines")]
     assert predict_shards(model, photos, "out", ShardSettings(shard_size=4, format="parquet"), resume=True).before == 7
+
+
+def test_files_of_the_task_stand_beside_the_shards_under_the_paths_of_the_images(photos, model, monkeypatch):
+    def write_note(presentation, annotation, info, place):
+        path = place("notes", ".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(info.names[annotation.index])
+        return {"note": path, "length": 3}
+
+    monkeypatch.setattr(ClassificationPresentation, "write_files", write_note)
+    predict_shards(model, photos, "out", quiet=True)
+    rows = lines("out")
+    assert [row["note"] for row in rows][:3] == ["notes/a/1.png.txt", "notes/a/2.png.txt", "notes/a-b/1.png.txt"]
+    assert [Path("out", row["note"]).read_text() for row in rows] == [row["class_name"] for row in rows]
+    assert {row["length"] for row in rows} == {3}
