@@ -58,7 +58,7 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypat
     assert Path("b/lenet5/best.safetensors").stat().st_mtime_ns == before
     main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["monitor", "recipes", "differences", "images_missing"]
+    assert list(found) == ["monitor", "recipes", "differences", "images_missing", "repeats"]
     assert found["images_missing"] == "9 images are too few to draw from"
     assert list(found["recipes"][0]) == ["name", "runs", "metrics", "deviations"]
     assert list(found["recipes"][0]["runs"][0]) == [

@@ -9,7 +9,7 @@ from tiny_backbone import tiny_squeezenet
 
 from zorki import registry
 from zorki.data.scenes.dataset import scene
-from zorki.engine.device import channels_last, on_device
+from zorki.engine.device import laid_out, on_device
 from zorki.engine.evaluation.evaluate import evaluate
 from zorki.engine.run.folder import RESULTS, result_json
 from zorki.engine.run.open import load
@@ -62,7 +62,7 @@ def pictured(model):
     was = model.training
     with torch.inference_mode():
         inputs, placements = model.eval().preprocess(images)
-        outputs = model(channels_last(inputs))
+        outputs = model(laid_out(inputs, model))
         found = [*tensors(inputs), *tensors(outputs), *tensors(model.decode(outputs, placements))]
     model.train(was)
     return [tensor.clone() for tensor in found]

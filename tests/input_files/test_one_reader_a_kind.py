@@ -16,6 +16,7 @@ EXCUSED = {
     "draw/report.py": "the package's own style sheet",
     "engine/comparison/compare.py": "what its own process printed",
     "engine/prediction/journal.py": "lines that it writes itself",
+    "engine/prediction/shards/on_ray.py": "what its own processes sent",
     "engine/run/data_files.py": "lines that it writes itself",
     "engine/run/environment.py": "the processor's description by the system",
     "engine/run/logs.py": "CSV that it writes itself, by `open_file`",

@@ -20,7 +20,7 @@ from zorki.engine.publishing.kept_text import own_sections, page_of, refreshed
 from zorki.engine.publishing.public_facts import public_about, repeat_command
 from zorki.engine.publishing.weights_source import weights_source
 from zorki.engine.run.folder import class_info_of, read_about, read_results
-from zorki.errors import DataError
+from zorki.errors import DataError, WeightsError
 from zorki.files import write_text
 from zorki.hub import CARD, card_head
 from zorki.input_files.content import read_text
@@ -90,7 +90,9 @@ def card_facts(folder: Path, *, address: str | None = None, license: str | None 
     """What the card of a run tells. Raises WeightsError where the folder is no run's, or its files are broken."""
     folder = Path(folder)
     about = read_about(folder)
-    task = registry.tasks()[about["task"]]
+    task = registry.task(about["task"])
+    if task is None:
+        raise WeightsError(f"{folder}: task {about['task']!r} is not known to this zorki; install a newer one")
     start = weights_source(about["model"], about["recipe"].get("weights"))
     return CardFacts(
         name=folder.name,

@@ -42,8 +42,8 @@ class UpsampledConv2d(nn.Conv2d):
         """
         height, width = x.shape[2:]
         size = (2 * height, 2 * width) if skip is None else tuple(skip.shape[2:])
-        # An exported file joins its kernels when it is loaded, and asks for no size.
-        worth_it = torch.compiler.is_exporting() or height * width >= _WORTH_IT
+        # A size that is a symbol belongs to an export of any size, which asks for none.
+        worth_it = not isinstance(height * width, int) or height * width >= _WORTH_IT
         if size != (2 * height, 2 * width) or not worth_it:
             large = functional.interpolate(x, size, mode="nearest")
             return super().forward(large if skip is None else torch.cat([large, skip], 1))
