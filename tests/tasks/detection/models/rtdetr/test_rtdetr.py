@@ -47,7 +47,7 @@ def test_losses_of_training_and_of_validation(trained_mode):
 
 @pytest.mark.parametrize(("queries", "times"), [(8, 4), (5, 2), (1, 1)])
 def test_all_cells_learn_and_each_object_is_matched_to_several_as_queries_have_room(queries, times):
-    model = small(queries=queries, denoising=0)
+    model = small(queries=queries, denoising=0, repeats=4)
     outputs = model(make_images())
     losses = model.loss(outputs, TARGETS)
     tokens, logits, anchors = model._cells(outputs.memory)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from zorki.contracts import TrainingDefaults
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.resize import Resize
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone as backbone_named
@@ -90,8 +91,8 @@ def dfine(
     layers: int = 3,
     expansion: float = 0.5,
     denoising: int = 100,
-    classes: Classes = "matchability",
-    repeats: int = 4,
+    classes: Classes = "varifocal",
+    repeats: int = 0,
     min_score: float = 0.0,
     frozen_norms: bool = True,
 ) -> RtDetr:
@@ -99,7 +100,7 @@ def dfine(
 
     Args:
         backbone: its name, see `zorki.nn.backbones.named`.
-        image_size: sides of the square that images are stretched to, in pixels; a multiple of 32.
+        image_size: of the longer side, in pixels; a multiple of 32.
         queries: the most boxes that can be predicted.
         width: of encoder and decoder, a multiple of 32; each of 8 heads has an eighth.
         layers: of the decoder.
@@ -129,7 +130,7 @@ def dfine(
         denoising=denoising,
         repeats=repeats,
         settings={
-            **settings_on(backbone, Resize(image_size)),
+            **settings_on(backbone, Letterbox(image_size)),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "defaults": DEFAULTS,

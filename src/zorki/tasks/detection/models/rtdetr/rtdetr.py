@@ -15,6 +15,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.contracts import TrainingDefaults
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone, last_maps
@@ -289,8 +290,8 @@ def rtdetr(
     expansion: float = 0.5,
     denoising: int = 100,
     points: int = 4,
-    classes: Classes = "matchability",
-    repeats: int = 4,
+    classes: Classes = "varifocal",
+    repeats: int = 0,
     min_score: float = 0.0,
     frozen_norms: bool = True,
 ) -> RtDetr:
@@ -298,7 +299,7 @@ def rtdetr(
 
     Args:
         backbone: its name, see `zorki.nn.backbones.named`.
-        image_size: sides of the square that images are stretched to, in pixels; a multiple of 32.
+        image_size: of the longer side, in pixels; a multiple of 32.
         queries: the most boxes that can be predicted.
         width: of encoder and decoder, a multiple of 32; each head has 32.
         layers: of the decoder.
@@ -327,7 +328,7 @@ def rtdetr(
         denoising=denoising,
         repeats=repeats,
         settings={
-            **settings_on(backbone, Resize(image_size)),
+            **settings_on(backbone, Letterbox(image_size)),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "defaults": TrainingDefaults(lr=3e-4, finetune_lr=3e-4, clip_grad=0.1, warmup_epochs=1.0),
