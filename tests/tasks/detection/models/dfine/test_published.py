@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from wave_weights import copy_to_transformers, fill_with_waves, wave_images
 
 from zorki import registry
@@ -14,6 +15,7 @@ from zorki.tasks.detection.models.rtdetr.query_loss import Proposals
 from zorki.tasks.detection.models.two_stage_detr.denoising import Denoising
 from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.types import Boxes
+from zorki.weights import load_into, read_weights
 
 SIZES = HgNetSizes((8, 8), (8, 8, 8, 8), (16, 24, 32, 40), (1, 1, 2, 1), 2)
 GROUPS = 2
@@ -276,6 +278,21 @@ def test_every_published_weight_has_its_place():
     for published, name in NAMES.items():
         assert our_name(published) == name
         assert name in own
+
+
+@pytest.mark.parametrize("rest", [{}, {"class_embed.0.bias": torch.full((3,), 7.0)}])
+def test_files_are_read_whether_all_names_share_a_prefix_or_not(rest, tmp_path):
+    tensors = {
+        "model.enc_score_head.bias": torch.full((3,), 5.0),
+        "model.decoder.class_embed.0.bias": torch.full((3,), 7.0),
+        "model.decoder.up": torch.tensor([0.5]),
+    }
+    save_file({**tensors, **rest}, tmp_path / "model.safetensors")
+    model = ours()
+    match = load_into(model, read_weights(tmp_path / "model.safetensors"), model.weight_map)
+    assert sorted(match.matched) == ["decoder.class_outputs.0.bias", "proposal_classes.bias"]
+    assert not match.unused
+    assert model.proposal_classes.bias.tolist() == [5.0] * 3
 
 
 @pytest.mark.parametrize(("name", "millions"), [("dfine_n", 4), ("dfine_s", 10), ("dfine_m", 19)])

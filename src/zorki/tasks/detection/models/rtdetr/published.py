@@ -54,7 +54,8 @@ _PERCEPTRON = re.compile(
     r"^(decoder\.place|proposal_offsets|decoder\.first_box|decoder\.box_outputs\.\d+|decoder\.qualities\.\d+\.reg_conf)"
     r"\.layers\.(\d+)\."
 )
-_CONSTANTS = ("model.decoder.up", "model.decoder.reg_scale")  # of D-FINE, which are the same in every file
+# The same in every file: of D-FINE's bins, and by how much points lie nearer.
+_CONSTANTS = ("decoder.up", "decoder.reg_scale", "points_scale")
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,10 @@ class TransformersNames(WeightMap):
     """Weights as transformers has them: renamed, and the three matrices of an attention put into one."""
 
     def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
-        if not any(name.startswith("model.decoder.") for name in tensors):
+        # Reading drops a prefix that all names share, which "model." is in files without the copies of tied weights.
+        if not any(name.removeprefix("model.").startswith("enc_score_head.") for name in tensors):
             return tensors
-        ours = {our_name(name): value for name, value in tensors.items() if name not in _CONSTANTS}
+        ours = {our_name(name): value for name, value in tensors.items() if not name.endswith(_CONSTANTS)}
         if (labels := ours.get("label_content.weight")) is not None:
             ours["label_content.weight"] = labels[:-1]  # the last is of "no object", which ours do not have
         for name in [name for name in ours if name.endswith(".self_attn.q_proj.weight")]:
