@@ -44,6 +44,17 @@ def test_what_is_frozen_and_was_never_learned_is_told(classifier):
     assert "more" in line
 
 
+def test_the_license_of_published_weights_is_told(classifier, monkeypatch):
+    """The word stands for a file here, so that nothing is fetched."""
+    monkeypatch.setattr("zorki.engine.training.initial_weights.resolve", lambda *words: Path(classifier))
+    entry = registry.find("rtdetr_r18")
+    network = registry.build("squeezenet1_1", 3, {"image_size": 32})
+    dataset = registry.tasks()["localization"].data.read(Path("scenes:10@32"))
+    lines: list[str] = []
+    initialize(network, entry, Recipe(weights="coco"), dataset, [0], lines.append)
+    assert "  license of the weights: apache-2.0 (huggingface:PekingU/rtdetr_r18vd)" in lines
+
+
 def test_what_a_model_fills_itself_is_not_random():
     network = registry.build("moco_cifar_resnet20", 0, {"image_size": 32, "queue": 8})
     dataset = registry.tasks()["pretraining"].data.read(Path("scenes:30@32"))

@@ -11,6 +11,7 @@ from torch import Tensor
 from zorki import registry
 from zorki.contracts import Dataset, Model
 from zorki.contracts.capabilities import FillsWeights, MeasuresPixels, Precomputes
+from zorki.engine.publishing.weights_source import weights_source
 from zorki.engine.training.optimizer import frozen_stages
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
@@ -37,6 +38,8 @@ def initialize(
         found = read_weights(resolve(recipe.weights, entry.weights, entry.name))
         match = load_into(network, found, network.weight_map)
         say(match.summary())
+        if (source := weights_source(entry.name, recipe.weights)) is not None and source["license"] is not None:
+            say(f"  license of the weights: {source['license']} ({source['source']})")
         filled = match.matched
     if random := _frozen_random(network, recipe.freeze, set(filled)):
         say(f"frozen, but not filled by any weights, so it stays random: {some(random)}")

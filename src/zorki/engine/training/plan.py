@@ -24,6 +24,7 @@ from zorki.devices import kind_of
 from zorki.engine.data_check import Survey, content_notes_of, survey
 from zorki.engine.data_source import data_of_run, read_data, source_of
 from zorki.engine.device import rank
+from zorki.engine.publishing.weights_source import weights_source
 from zorki.engine.run import checkpoints, logs
 from zorki.engine.run.build import build, build_trained, builder_options
 from zorki.engine.run.changes import changed
@@ -341,6 +342,7 @@ def _about(plan: TrainingPlan, source: str, class_names: Sequence[str] | None) -
         "explicit": {name: recipe[name] for name in plan.explicit},
         "choices": [dataclasses.asdict(choice) for choice in plan.choices],
         "recipe": recipe,
+        "weights": weights_source(plan.entry.name, plan.recipe.weights),
         "fingerprint": fingerprint(plan.dataset, plan.train_indices),
         "repeat": shlex.join([*again, *[f"--plugin={one}" for one in registry.plugins()]]),
         "plugins": registry.plugins(),
