@@ -31,7 +31,7 @@ FOREIGN_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _ADDRESS = re.compile(
     r"hf:/{1,2}(?P<repository>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w./-]+?))?(?P<file>/[^@]+)?", re.ASCII
 )
-_FENCE = "---\n"
+FENCE = "---\n"
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,9 @@ def card_head(text: str, source: str) -> tuple[dict[str, Any] | None, str]:
     Raises:
         DataError: the head is no YAML, or holds no names with values.
     """
-    if not text.startswith(_FENCE):
+    if not text.startswith(FENCE):
         return None, text
-    inside, fence, body = text[len(_FENCE) :].partition(f"\n{_FENCE}")
+    inside, fence, body = text[len(FENCE) :].partition(f"\n{FENCE}")
     if not fence:
         return None, text
     values = parse_yaml(inside.encode(), source)

@@ -111,8 +111,9 @@ def evaluate(
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
 
-    fetched = {str(local_path(word)): word for word in words if is_address(word)}
-    runs, data = split_words([str(local_path(word)) if is_address(word) else word for word in words])
+    places = {word: str(local_path(word)) if is_address(word) else word for word in words}
+    fetched = {place: word for word, place in places.items()}
+    runs, data = split_words([places[word] for word in words])
     if any(is_exported(run) for run in runs):
         idle = {name: of_network[name] for name in ("weights", "workers", "tile", "overlap", "options", "boxes-from")}
         own: dict[str, Any] = {"conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "strict": strict}

@@ -22,7 +22,7 @@ from zorki.devices import kind_of
 from zorki.draw.blocks import Thumbnail, columns, definition_list, figure, image_grid
 from zorki.draw.figures import curves
 from zorki.draw.report import page, write_page
-from zorki.engine.device import autocast, best_precision, check_device, on_device
+from zorki.engine.device import autocast, best_precision, check_device
 from zorki.engine.prediction.images import as_image, in_memory
 from zorki.engine.prediction.sources import expand
 from zorki.engine.run.open import RunLike, TrainedModel, open_run
@@ -93,7 +93,7 @@ def stylize(
     path = None if out is None else _free(Path(out))
     opened = model if isinstance(model, TrainedModel) else open_run(model, weights, options=options)
     where = check_device(device)
-    network: Any = on_device(opened.model, where).eval()
+    network: Any = opened.on_device(where).eval()
     if not isinstance(network, Stylizes):
         raise RecipeError(
             f"{opened.model_name} optimizes no image; expected a model that does, or zorki predict with a trained one"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from color_features import Colors
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -18,7 +19,6 @@ from zorki.engine.explanation.heat_map import HeatMap
 from zorki.engine.explanation.network import ask
 from zorki.engine.explanation.sanity import check
 from zorki.errors import ZorkiError
-from zorki.nn.backbones.backbone import Backbone
 from zorki.tasks.tracking.models.siamfc.correlation import CosineCorrelation
 from zorki.tasks.tracking.models.siamfc.siamfc import SiamFc
 from zorki.types import Boxes, Placement
@@ -26,22 +26,6 @@ from zorki.types import Boxes, Placement
 SIDE = 20  # of the object
 LEFT, TOP = 50, 40
 STEP = 2  # pixels that it moves to the right in each frame
-
-
-class Colors(Backbone):
-    """Features that a reader can follow: the colors of squares of four pixels."""
-
-    channels, strides = (3,), (4,)
-
-    def __init__(self):
-        super().__init__()
-        self.pool = torch.nn.AvgPool2d(4)
-
-    def forward(self, x):
-        return [self.pool(x)]
-
-    def stages(self):
-        return [self.pool]
 
 
 def frame(number, height=120):

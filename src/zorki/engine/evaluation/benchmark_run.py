@@ -52,7 +52,7 @@ def measure(
 
     from zorki.engine.data_check import survey, usual_split
     from zorki.engine.data_source import data_of_run, read_data
-    from zorki.engine.device import check_device, on_device
+    from zorki.engine.device import check_device
     from zorki.engine.evaluation.evaluate import evaluate_watched
     from zorki.engine.evaluation.image_blocks import ImageBlocks, image_digest
     from zorki.engine.run.open import load
@@ -67,7 +67,7 @@ def measure(
     dataset = read_data(run.task, root, run.recipe, format=form, class_names=run.class_names)
     chosen = split or usual_split(dataset.splits)
     indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: images + WARM_UP]
-    on_device(run.model, device, run.memory_format(device)).eval()
+    run.on_device(device).eval()
     kept = os.environ.get("ZORKI_CACHE")
     with tempfile.TemporaryDirectory() as empty:
         # What was prepared and kept for training (proposals) is part of predicting a new image: it counts.

@@ -14,7 +14,6 @@ import torch
 from zorki import registry
 from zorki.contracts import Dataset, Preprocess, Results
 from zorki.contracts.capabilities import Compared, ReducesInputs, TrainsInStages
-from zorki.engine.device import on_device
 from zorki.engine.evaluation.split import eval_loader
 from zorki.engine.run.open import TrainedModel, open_run
 from zorki.errors import WeightsError, ZorkiError
@@ -76,7 +75,7 @@ def _scores(
     preprocess: Preprocess | None = None,
 ) -> dict[str, int | float]:
     evaluation = run.task.evaluation
-    network, metric = on_device(other.model, device).eval(), evaluation.metric(run.info)
+    network, metric = other.on_device(device).eval(), evaluation.metric(run.info)
     foreign = other.info.names != run.info.names
     loader = eval_loader(other, dataset, indices, workers=0, device=device, preprocess=preprocess)
     with closing(loader), torch.inference_mode():

@@ -14,7 +14,7 @@ from zorki.data.loading.unreadable import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import Survey, survey, usual_split
 from zorki.engine.data_source import data_of_run, read_data
-from zorki.engine.device import check_device, on_device
+from zorki.engine.device import check_device
 from zorki.engine.evaluation.class_subset import ClassSubset
 from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.evaluation.ensemble import baseline, ensemble_results
@@ -219,7 +219,7 @@ def _evaluate_whole(work: _Work) -> list[Results]:
         loader = eval_loader(run, work.dataset, work.indices, **settings)
         reference = reference_loader(run, work.dataset, work.data_survey.splits, work.split, **settings)
         result = evaluate_split(
-            on_device(run.model, work.device, run.memory_format(work.device)),
+            run.on_device(work.device),
             loader,
             run.task,
             run.info,
@@ -236,7 +236,7 @@ def _evaluate_whole(work: _Work) -> list[Results]:
 
 def _evaluate_tiles(work: _Work, tiling: Tiling) -> list[Results]:
     """The same tile by tile, each image read once for all runs; without losses."""
-    models = [on_device(run.model, work.device, run.memory_format(work.device)).eval() for run in work.runs]
+    models = [run.on_device(work.device).eval() for run in work.runs]
     metrics = [run.task.evaluation.metric(run.info) for run in work.runs]
     at_once = work.batch_size or AT_ONCE
     defects: list[Defect] = []
@@ -262,7 +262,7 @@ def _evaluate_tiles(work: _Work, tiling: Tiling) -> list[Results]:
 def _evaluate_regions(work: _Work, run: TrainedModel, regions: RegionSource) -> Results:
     """With a detector's boxes, without losses: nobody says which of its boxes is about which object."""
     model, metric = (
-        on_device(run.model, work.device, run.memory_format(work.device)).eval(),
+        run.on_device(work.device).eval(),
         run.task.evaluation.metric(run.info),
     )
     defects: list[Defect] = []

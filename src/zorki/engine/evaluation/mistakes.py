@@ -21,7 +21,7 @@ from zorki.draw.blocks import Thumbnail, image_grid, table
 from zorki.draw.images import boxes, shrink
 from zorki.draw.report import page, write_page
 from zorki.engine.data_check import survey, usual_split
-from zorki.engine.device import check_device, on_device
+from zorki.engine.device import check_device
 from zorki.engine.evaluation.evaluate import evaluation_dataset
 from zorki.engine.evaluation.split import eval_loader, evaluate_split
 from zorki.engine.precompute import precompute
@@ -117,7 +117,7 @@ def find_mistakes(
     loader = eval_loader(opened, dataset, indices, batch_size=batch_size, workers=workers, device=device)
     found: dict[int, Any] = {}
     evaluate_split(
-        on_device(opened.model, device), loader, opened.task, opened.info, split=split, device=device, keep=False,
+        opened.on_device(device), loader, opened.task, opened.info, split=split, device=device, keep=False,
         kept_predictions=found,
     )  # fmt: skip
     places = [index for index in indices if index in found]

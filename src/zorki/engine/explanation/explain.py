@@ -17,7 +17,7 @@ from zorki.contracts.capabilities import AnswersByPlace, Explainable, Focus, Loo
 from zorki.data.images import MAX_PIXELS
 from zorki.data.video.films import open_film
 from zorki.engine.data_source import data_of_run, read_data
-from zorki.engine.device import check_device, laid_out, on_device
+from zorki.engine.device import check_device, laid_out
 from zorki.engine.explanation.cam import activation_maps
 from zorki.engine.explanation.explanation import Explanation
 from zorki.engine.explanation.heat_map import HeatMap, enlarged
@@ -120,7 +120,7 @@ def exciting_patches(
     """
     where = check_device(device)
     (opened,) = open_all(run, weights, options=options)
-    model = on_device(opened.model, where).eval()
+    model = opened.on_device(where).eval()
     watches = [UnitWatch(model, Unit.read(words), where) for words in units]
     data, _ = data_of_run(opened.about, opened.class_names, data)
     dataset = read_data(opened.task, data, opened.recipe, format=format)  # of any classes: images alone are looked at
@@ -179,7 +179,7 @@ class Explainer:
             raise RecipeError(f"box is {tuple(self.box)}; expected left, top, right, bottom in pixels of the image")
         if self.max_frames is not None and not self.follows:
             raise RecipeError(f"{self.run.task.name} follows nothing through a video; leave --max-frames out")
-        self.model = on_device(self.run.model, self.device).eval()
+        self.model = self.run.on_device(self.device).eval()
         if self.is_clip and self.box is not None:
             raise RecipeError("a film is explained as a whole: leave --box out")
         if self.follows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,20 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Preprocess
-from zorki.contracts.capabilities import ExportGraph, ExportsParts, FitsCanvas
+from zorki.contracts.capabilities import ExportGraph, ExportsParts
 from zorki.engine.evaluation.evaluate import evaluation_dataset
 from zorki.engine.export.description import about_run, description, properties
 from zorki.engine.export.feeds import feed_of
 from zorki.engine.export.onnx_file import (
-    STEP,
     check_exportable,
     free_axes,
     graphs_of,
     input_size,
     name_of,
     need_onnx,
-    of_any_size,
     part_path,
+    size_step,
     write_onnx,
 )
 from zorki.engine.export.other_files import CALIBRATION, need_openvino, write_int8, write_openvino, write_torch
@@ -90,15 +88,18 @@ def export(
     model = copy.deepcopy(model).cpu().float().eval()  # that of the caller stays as it is
     opened = dataclasses.replace(opened, model=model)
     check_exportable(model)
-    # Trackers' crops have sizes of their own.
-    rows, columns = (1, 1) if isinstance(model, ExportsParts) else _size(model.preprocess, height, width)
     if any_size:
         if height is not None or width is not None:
             raise RecipeError("any_size leaves height and width free; expected neither beside it")
-        rows, columns = _trial_size(model.preprocess, rows)
-    graphs = graphs_of(model, rows, columns)
-    if any_size:
-        graphs = {part: of_any_size(graph, model.preprocess) for part, graph in graphs.items()}
+        step = size_step(model.preprocess)
+        # Of a trial: maps with one row, or with as many rows as columns, would stay so.
+        rows = max(_size(model.preprocess, None, None)[0] // step, 9) * step
+        made = graphs_of(model, rows, rows + step)
+        graphs = {part: dataclasses.replace(graph, size_step=graph.size_step or step) for part, graph in made.items()}
+    else:
+        # Trackers' crops have sizes of their own.
+        size = (1, 1) if isinstance(model, ExportsParts) else _size(model.preprocess, height, width)
+        graphs = graphs_of(model, *size)
     samples = _samples(opened, data, images, CALIBRATION if to == "int8" else 0)
     with _target(out, ENDINGS[to]) as path:
         for part, graph in graphs.items():
@@ -233,10 +234,3 @@ def _size(preprocess: Preprocess, height: int | None, width: int | None) -> tupl
         return input_size(preprocess, 64, 64)
     first: Any = height if height is not None else width
     return int(first), int(width if width is not None else first)
-
-
-def _trial_size(preprocess: Preprocess, side: int) -> tuple[int, int]:
-    """Of images that a graph of any size is made with: maps with one row or as many rows as columns would stay so."""
-    step = math.lcm(STEP, preprocess.stride) if isinstance(preprocess, FitsCanvas) else 0
-    rows = max(side // max(1, step), 9) * step or side
-    return rows, rows + step

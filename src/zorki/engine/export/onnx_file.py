@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 
@@ -151,13 +150,6 @@ def dynamic_shapes(graph: ExportGraph) -> tuple[dict[int, Any], ...]:
     return tuple({place: steps.get(name, torch.export.Dim.DYNAMIC) for place, name in one.items()} for one in named)
 
 
-def makes_many_sizes(preprocess: Preprocess) -> TypeGuard[FitsCanvas]:
-    """Whether images of several shapes become inputs of several sizes."""
-    if not isinstance(preprocess, FitsCanvas):
-        return False
-    return input_size(preprocess, 64, 64) != input_size(preprocess, 64, 32)
-
-
 def input_size(preprocess: Preprocess, height: int, width: int) -> tuple[int, int]:
     """Height and width of what an image of that size becomes."""
     inputs, _ = preprocess([torch.zeros((3, height, width), dtype=torch.uint8)])
@@ -165,19 +157,17 @@ def input_size(preprocess: Preprocess, height: int, width: int) -> tuple[int, in
     return int(images.shape[-2]), int(images.shape[-1])
 
 
-def of_any_size(graph: ExportGraph, preprocess: Preprocess) -> ExportGraph:
-    """The same for images of all sizes, in multiples of 32 and of those that the preprocessing makes.
+def size_step(preprocess: Preprocess) -> int:
+    """Of what free heights and widths are multiples.
 
     Raises:
-        RecipeError: it makes images of one size alone.
+        RecipeError: images of all shapes become inputs of one size.
     """
-    if graph.size_step is not None:
-        return graph
-    if not makes_many_sizes(preprocess):
+    if not isinstance(preprocess, FitsCanvas) or input_size(preprocess, 64, 64) == input_size(preprocess, 64, 32):
         raise RecipeError(
             f"--any-size: {type(preprocess).__name__} of this run makes images of one size; a file without it takes all"
         )
-    return dataclasses.replace(graph, size_step=math.lcm(STEP, preprocess.stride))
+    return math.lcm(STEP, preprocess.stride)
 
 
 def need_onnx() -> None:

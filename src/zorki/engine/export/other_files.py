@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from zorki.contracts.capabilities import ExportGraph
-from zorki.engine.export.onnx_file import dynamic_shapes, free_axes
+from zorki.engine.export.onnx_file import dynamic_shapes
 from zorki.engine.export.runtimes import need
 from zorki.errors import ZorkiError
 from zorki.files import whole
@@ -31,10 +31,11 @@ def write_torch(graph: ExportGraph, path: Path, properties: Mapping[str, str]) -
     Raises:
         ZorkiError: PyTorch cannot make it, or the file cannot be written.
     """
-    free = torch.export.Dim.DYNAMIC
-    axes: Any = tuple(dict.fromkeys(one, free) for one in free_axes(graph))
-    if graph.size_step not in (None, 1):
-        axes = dynamic_shapes(graph)
+    # It takes no names.
+    axes = tuple(
+        {place: torch.export.Dim.DYNAMIC if isinstance(size, str) else size for place, size in one.items()}
+        for one in dynamic_shapes(graph)
+    )
     try:
         with torch.no_grad():
             program = torch.export.export(graph.network.eval(), tuple(graph.inputs.values()), dynamic_shapes=axes)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zorki.contracts import Model, Preprocess
 from zorki.contracts.capabilities import LooksAtRegions, Selection
-from zorki.engine.device import laid_out, on_device
+from zorki.engine.device import laid_out
 from zorki.engine.evaluation.units import track
 from zorki.engine.prediction.selection import select
 from zorki.engine.prediction.tiling import can_tile
@@ -43,7 +43,7 @@ class RegionSource:
                 f"boxes_from is {self.detector.folder}, but {run.task.name} looks at images as a whole; leave it out"
             )
         self.device = device
-        self._model = on_device(self.detector.model, device, self.detector.memory_format(device)).eval()
+        self._model = self.detector.on_device(device).eval()
         self._labels = _common_labels(self.detector, run)
         if not self._labels:
             self([torch.zeros((3, 64, 64), dtype=torch.uint8)])  # a run that finds no boxes is what has to be told
@@ -72,7 +72,7 @@ class NetworkPredictor:
     """The network of a run: a `Predictor`. Raises RecipeError where it cannot select so."""
 
     def __init__(self, run: TrainedModel, selection: Selection, device: str, regions: RegionSource | None) -> None:
-        self._model = select(on_device(run.model, device, run.memory_format(device)).eval(), selection)
+        self._model = select(run.on_device(device).eval(), selection)
         self._device, self._regions = device, regions
 
     @property

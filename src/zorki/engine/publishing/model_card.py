@@ -22,13 +22,12 @@ from zorki.engine.publishing.weights_source import weights_source
 from zorki.engine.run.folder import class_info_of, read_about, read_results
 from zorki.errors import DataError, WeightsError
 from zorki.files import write_text
-from zorki.hub import CARD, card_head
+from zorki.hub import CARD, FENCE, card_head
 from zorki.input_files.content import read_text
 from zorki.types import ClassInfo
 
 MAX_NAMES = 100  # class names that are listed
 FEW = 20  # objects or images of a class below which its score says little
-_FENCE = "---\n"
 _ALWAYS_ANEW = "model-index"  # of the head: the one entry whose values change as training goes on
 # Settings that are told in short, where they have a value; all are in recipe.yaml.
 _SETTINGS = (
@@ -75,7 +74,7 @@ def write_card(folder: Path, *, address: str | None = None, license: str | None 
     facts = card_facts(folder, address=address, license=license)
     path = Path(folder) / CARD
     if not path.exists():
-        write_text(path, _FENCE + _dumped(head(facts)) + _FENCE + "\n" + page_of(sections(facts)))
+        write_text(path, FENCE + _dumped(head(facts)) + FENCE + "\n" + page_of(sections(facts)))
         return None
     try:
         text = _merged(read_text(path), facts, str(path), said=license is not None)
@@ -314,7 +313,7 @@ def _merged(text: str, facts: CardFacts, source: str, *, said: bool) -> str:
     merged = {**values, **anew, **{name: value for name, value in index.items() if value}}
     if merged == values:
         return text[: len(text) - len(body)] + refreshed(body, sections(facts))
-    return _FENCE + _dumped(merged) + _FENCE + refreshed(body, sections(facts))
+    return FENCE + _dumped(merged) + FENCE + refreshed(body, sections(facts))
 
 
 def _joined_index(theirs: Any, own: list[dict[str, Any]] | None, name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from zorki import registry
 from zorki.contracts import Model, Task
 from zorki.engine.data_source import read_data
-from zorki.engine.device import MEMORY_FORMATS
+from zorki.engine.device import MEMORY_FORMATS, on_device
 from zorki.engine.run.build import RECIPE_FIELDS_OF_BUILDERS, build, build_trained
 from zorki.engine.run.class_names import class_names_of, num_classes_of, preprocess_of
 from zorki.engine.run.environment import computing_machine
@@ -47,6 +47,10 @@ class TrainedModel:
     def report(self) -> Path:
         """The page to look at."""
         return self.folder / REPORT
+
+    def on_device(self, device: str) -> Model[Any, Any, Any]:
+        """The model itself, moved, in the memory format that is known to be quickest there."""
+        return on_device(self.model, device, self.memory_format(device))
 
     def memory_format(self, device: str) -> str | None:
         """What was quickest for inference where the run was trained; None: nothing was timed here."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zorki.contracts import Dataset
 from zorki.contracts.capabilities import TakesReducedImages
-from zorki.engine.device import check_device, on_device
+from zorki.engine.device import check_device
 from zorki.engine.prediction.inference import predict_images
 from zorki.engine.prediction.selection import select, selection_of
 from zorki.engine.prediction.sources import Source, expand
@@ -146,7 +146,7 @@ class DetectorCrops:
     def __init__(self, detector: RunLike, conf: float | None, device: str | int | None) -> None:
         (self.detector,) = open_all(detector)
         self._device = check_device(device)
-        model = on_device(self.detector.model, self._device).eval()
+        model = self.detector.on_device(self._device).eval()
         selection = selection_of(conf, None, None, None, self.detector.info.names)
         self._model = select(model, selection)
         self._all = conf is not None

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zorki.contracts import Model
 from zorki.contracts.capabilities import Embeds
-from zorki.engine.device import check_device, on_device
+from zorki.engine.device import check_device
 from zorki.engine.prediction.inference import predict_images
 from zorki.engine.run.folder import is_run
 from zorki.engine.run.open import RunLike, open_all
@@ -50,7 +50,7 @@ class EmbeddingNetwork:
             raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
         self.batch_size = batch_size or BATCH
         self.device = check_device(device)
-        self.model: Model[Any, Any, Any] = on_device(self.run.model, self.device).eval()
+        self.model: Model[Any, Any, Any] = self.run.on_device(self.device).eval()
         if not isinstance(self.model, Embeds):
             raise RecipeError(
                 f"{self.run.folder} is a run of {self.run.task.name}, which gives images no embeddings; `zorki models` "

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from zorki.contracts import Results
-from zorki.engine.device import on_device
 from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.evaluation.ensemble import baseline
 from zorki.engine.evaluation.split import SAMPLES, eval_loader, evaluate_split, reference_loader
@@ -27,7 +26,7 @@ def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[s
     """
     run = load(plan.folder)
     run.info = plan.info
-    on_device(run.model, plan.recipe.main_device, run.memory_format(plan.recipe.main_device))
+    run.on_device(plan.recipe.main_device)
     found: dict[str, Results] = {}
     for split in ("val", "test") if plan.recipe.evaluate_test else ("val",):
         if plan.data_survey.splits.get(split):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zorki.engine.data_check import survey
 from zorki.engine.data_source import data_of_run, read_data
-from zorki.engine.device import check_device, on_device
+from zorki.engine.device import check_device
 from zorki.engine.prediction.inference import predict_images
 from zorki.engine.run.open import load
 from zorki.errors import DataError
@@ -27,7 +27,7 @@ def latency(folder: Path, device: str | None = None) -> float:
     source, names = data_of_run(run.about, run.class_names)
     dataset = read_data(run.task, source, run.recipe, format=run.recipe.format, class_names=names)
     indices = survey(dataset, splits=["val"]).readable(dataset, "val")[: IMAGES + WARM_UP]
-    model = on_device(run.model, where, run.memory_format(where)).eval()
+    model = run.on_device(where).eval()
     spent = []
     for index in indices:
         image = dataset[index].image

@@ -70,7 +70,7 @@ class YoloNeck(nn.Module):
     def forward(self, maps: Sequence[Tensor], height: int, width: int) -> list[Tensor]:
         """Maps of `strides`, finest first, from all maps of the backbone for an input of `height` x `width`."""
         sizes = [(math.ceil(height / stride), math.ceil(width / stride)) for stride in self.strides]
-        found = [fill_cells(maps[tap], *size) for tap, size in zip(self.taps, sizes)]  # noqa: B905: coarser ones follow
+        found = [fill_cells(maps[tap], *size) for tap, size in zip(self.taps, sizes)]  # coarser ones follow
         for layer in self.coarser:
             found.append(layer(found[-1]))
         outputs: list[Tensor] = []

@@ -35,12 +35,11 @@ class AppearanceEmbedder:
     """
 
     def __init__(self, run: RunLike, device: str) -> None:
-        from zorki.engine.device import on_device
         from zorki.engine.run.open import open_all
 
         (self.run,) = open_all(run)
         self._device = device
-        self._model = on_device(self.run.model, device).eval()
+        self._model = self.run.on_device(device).eval()
 
     def __call__(self, image: ndarray, xyxy: Float64[ndarray, "N 4"]) -> Float64[ndarray, "N D"]:
         """Unit vectors of the boxes of an image (3, H, W). Raises RecipeError where the run embeds nothing."""

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+from color_features import Colors
 
 from zorki import registry
 from zorki.data.preprocess.tracking.pairs import ExemplarSearchPairs
 from zorki.errors import RecipeError
-from zorki.nn.backbones.backbone import Backbone
 from zorki.ops.boxes import paired_iou
 from zorki.tasks.tracking.models.siamfc import siamfc
 from zorki.tasks.tracking.models.siamfc.alexnet import UnpaddedAlexNet
 from zorki.tasks.tracking.models.siamfc.correlation import CosineCorrelation, CrossCorrelation, cross_correlation
 from zorki.tasks.tracking.models.siamfc.siamfc import ResponseMaps, ResponseSettings, SiamFc
 from zorki.types import Boxes, ExemplarSearch, Placement, TrackedBoxes
-
-
-class Colors(Backbone):
-    """Features that a reader can follow: the colors of squares of four pixels, less gray."""
-
-    channels, strides = (3,), (4,)
-
-    def __init__(self):
-        super().__init__()
-        self.pool = torch.nn.AvgPool2d(4)
-
-    def forward(self, x):
-        return [self.pool(x)]
-
-    def stages(self):
-        return [self.pool]
 
 
 @pytest.fixture(scope="module")
